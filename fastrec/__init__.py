@@ -1,0 +1,1 @@
+"""fastrec: one compiled engine for embedding and sequence recommenders."""

@@ -1,0 +1,1 @@
+"""What runs the kernels: ISA choice, threads, random streams, BLAS limit and argument checks."""

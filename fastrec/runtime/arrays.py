@@ -1,0 +1,37 @@
+"""Matrices as the kernels want them: rows on 64-byte boundaries, padded with zeros."""
+
+from __future__ import annotations
+
+import numpy as np
+
+ALIGNMENT = 64
+FLOATS_PER_LINE = ALIGNMENT // 4
+
+
+def stride_of(dim: int) -> int:
+    """Return the row stride, in floats, of a matrix of ``dim`` columns."""
+    return -(-dim // FLOATS_PER_LINE) * FLOATS_PER_LINE
+
+
+def aligned_empty(shape: tuple[int, ...], dtype: type = np.float32) -> np.ndarray:
+    """Return an uninitialized C-contiguous array that starts on a 64-byte boundary."""
+    itemsize = np.dtype(dtype).itemsize
+    count = int(np.prod(shape, dtype=np.int64))
+    memory = np.empty(count * itemsize + ALIGNMENT, dtype=np.uint8)
+    offset = -memory.ctypes.data % ALIGNMENT
+    return memory[offset : offset + count * itemsize].view(dtype).reshape(shape)
+
+
+def padded_zeros(rows: int, dim: int) -> np.ndarray:
+    """Return a zeroed float32 matrix of shape ``(rows, stride_of(dim))``; show it as ``[:, :dim]``."""
+    matrix = aligned_empty((rows, stride_of(dim)))
+    matrix.fill(0)
+    return matrix
+
+
+def padded_copy(matrix: np.ndarray) -> np.ndarray:
+    """Return a float32 copy of ``matrix`` (rows, dim) at the kernels' row stride."""
+    padded = aligned_empty((matrix.shape[0], stride_of(matrix.shape[1])))
+    padded[:, : matrix.shape[1]] = matrix
+    padded[:, matrix.shape[1] :] = 0
+    return padded

@@ -1,0 +1,104 @@
+"""Argument checks for the public edge; what is inside trusts its inputs.
+
+Every function takes the argument's name as its user wrote it, returns the value
+in the form that the kernels need, and raises :class:`~fastrec.errors.InputError`
+with what was got, what was expected and how to fix it.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastrec.errors import InputError
+
+
+def whole_number(name: str, value: Any, minimum: int = 1, maximum: int | None = None) -> int:
+    """Return ``value`` as an int within ``[minimum, maximum]``; booleans and floats are refused."""
+    span = f"of at least {minimum}" if maximum is None else f"from {minimum} to {maximum}"
+    if isinstance(value, (bool, np.bool_)):
+        raise InputError(f"{name} must be a whole number {span}, got {value!r}")
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise InputError(
+            f"{name} must be a whole number {span}, got {value!r} of type {type(value).__name__}"
+        ) from None
+    if number < minimum or (maximum is not None and number > maximum):
+        raise InputError(f"{name} must be a whole number {span}, got {number}")
+    return number
+
+
+def real_number(
+    name: str, value: Any, minimum: float = -math.inf, maximum: float = math.inf
+) -> float:
+    """Return ``value`` as a finite float within ``[minimum, maximum]``."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise InputError(
+            f"{name} must be a number, got {value!r} of type {type(value).__name__}"
+        ) from None
+    if not math.isfinite(number) or not minimum <= number <= maximum:
+        raise InputError(f"{name} must be a finite number{_span(minimum, maximum)}, got {value!r}")
+    return number
+
+
+def _span(minimum: float, maximum: float) -> str:
+    if minimum == -math.inf and maximum == math.inf:
+        return ""
+    if maximum == math.inf:
+        return f" of at least {minimum:g}"
+    if minimum == -math.inf:
+        return f" of at most {maximum:g}"
+    return f" from {minimum:g} to {maximum:g}"
+
+
+def one_of(name: str, value: Any, options: Sequence[str]) -> str:
+    """Return ``value`` if it is one of the strings ``options``."""
+    if not isinstance(value, str) or value not in options:
+        raise InputError(f"{name} must be one of {', '.join(map(repr, options))}, got {value!r}")
+    return value
+
+
+def flag(name: str, value: Any) -> bool:
+    """Return ``value`` if it is a boolean; 0/1 codes are refused."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise InputError(f"{name} must be True or False, got {value!r}")
+    return bool(value)
+
+
+def float_matrix(name: str, value: Any, columns: int | None = None) -> np.ndarray:
+    """Return ``value`` as a C-contiguous float32 matrix of finite numbers.
+
+    Parameters
+    ----------
+    name : str
+        The argument as the user knows it.
+    value : array_like, shape (rows, columns)
+        Any real dtype; copied only where dtype or layout differ.
+    columns : int or None
+        The number of columns that is expected, where one is.
+    """
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise InputError(f"{name} must be a matrix of numbers: {error}") from None
+    if array.ndim != 2:
+        raise InputError(
+            f"{name} must be a matrix of shape (rows, columns), got {array.ndim} dimension(s); "
+            "a single row is given as [row]"
+        )
+    if array.dtype.kind not in "fiu":
+        raise InputError(f"{name} must hold real numbers, got dtype {array.dtype}")
+    if columns is not None and array.shape[1] != columns:
+        raise InputError(f"{name} must have {columns} columns, got shape {array.shape}")
+    matrix = np.ascontiguousarray(array, dtype=np.float32)
+    if not np.isfinite(matrix).all():
+        row = int(np.flatnonzero(~np.isfinite(matrix).all(axis=1))[0])
+        raise InputError(f"{name} must be finite in float32, got NaN or infinity in row {row}")
+    return matrix
