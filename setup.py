@@ -6,6 +6,8 @@ and loads the best level it can run. Modules that gain nothing from wide
 registers are compiled once, into ``fastrec.native.<name>``.
 
 ``FASTREC_DEBUG=1`` switches the bounds checks of Cython back on.
+``FASTREC_PREBUILT=1`` compiles nothing: the modules already stand in the source
+folder, and only the package around them is installed.
 """
 
 import os
@@ -76,7 +78,7 @@ def extension(target, source, flags):
         [os.path.join("src_cython", f"{source}.pyx")],
         include_dirs=[os.path.join("src_cython", "include")],
         extra_compile_args=[*COMMON_FLAGS, *flags],
-        depends=HEADERS,
+        depends=[*HEADERS, "setup.py"],
     )
 
 
@@ -96,4 +98,7 @@ def modules():
     return built
 
 
-setup(ext_modules=modules())
+setup(
+    ext_modules=[] if os.environ.get("FASTREC_PREBUILT") == "1" else modules(),
+    options={"build_ext": {"parallel": os.cpu_count() or 1}},
+)
