@@ -1,0 +1,135 @@
+/* One vector of float32 at the width of the level that is being compiled.
+ *
+ * AVX-512: 16 lanes. AVX2 with FMA: 8. Baseline x86-64 (SSE2) and 64-bit ARM (NEON): 4. Anywhere
+ * else one lane, plain C. A kernel that is written against this header is compiled once a level
+ * and needs no intrinsics of its own.
+ *
+ * simd_fma(a, b, c) is a * b + c; it rounds once where the level has a fused instruction (all but
+ * SSE2). A chain of them is summed in the order in which it is written, although the flags allow
+ * the compiler to reorder other sums. simd_above(a, b) is a bit per lane, lane 0 lowest, set where
+ * a > b; a NaN is above nothing.
+ */
+#ifndef FASTREC_SIMD_H
+#define FASTREC_SIMD_H
+
+#include <stdint.h>
+
+#if defined(__AVX512F__)
+
+#include <immintrin.h>
+#define SIMD_LANES 16
+typedef __m512 simd_float;
+static inline simd_float simd_load(const float *p) { return _mm512_loadu_ps(p); }
+static inline void simd_store(float *p, simd_float a) { _mm512_storeu_ps(p, a); }
+static inline simd_float simd_set1(float a) { return _mm512_set1_ps(a); }
+static inline simd_float simd_fma(simd_float a, simd_float b, simd_float c) {
+    return _mm512_fmadd_ps(a, b, c);
+}
+static inline simd_float simd_max(simd_float a, simd_float b) { return _mm512_max_ps(a, b); }
+static inline uint32_t simd_above(simd_float a, simd_float b) {
+    return _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ);
+}
+static inline uint32_t simd_unordered(simd_float a, simd_float b) {
+    return _mm512_cmp_ps_mask(a, b, _CMP_UNORD_Q);
+}
+
+#elif defined(__AVX2__) && (defined(__FMA__) || defined(_MSC_VER))
+
+#include <immintrin.h>
+#define SIMD_LANES 8
+typedef __m256 simd_float;
+static inline simd_float simd_load(const float *p) { return _mm256_loadu_ps(p); }
+static inline void simd_store(float *p, simd_float a) { _mm256_storeu_ps(p, a); }
+static inline simd_float simd_set1(float a) { return _mm256_set1_ps(a); }
+static inline simd_float simd_fma(simd_float a, simd_float b, simd_float c) {
+    return _mm256_fmadd_ps(a, b, c);
+}
+static inline simd_float simd_max(simd_float a, simd_float b) { return _mm256_max_ps(a, b); }
+static inline uint32_t simd_above(simd_float a, simd_float b) {
+    return (uint32_t)_mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_GT_OQ));
+}
+static inline uint32_t simd_unordered(simd_float a, simd_float b) {
+    return (uint32_t)_mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_UNORD_Q));
+}
+
+#elif defined(__SSE2__) || defined(_M_X64)
+
+#include <emmintrin.h>
+#define SIMD_LANES 4
+typedef __m128 simd_float;
+static inline simd_float simd_load(const float *p) { return _mm_loadu_ps(p); }
+static inline void simd_store(float *p, simd_float a) { _mm_storeu_ps(p, a); }
+static inline simd_float simd_set1(float a) { return _mm_set1_ps(a); }
+static inline simd_float simd_fma(simd_float a, simd_float b, simd_float c) {
+    simd_float sum = _mm_add_ps(_mm_mul_ps(a, b), c);
+#if defined(__GNUC__) || defined(__clang__)
+    __asm__("" : "+x"(sum)); /* keeps the order: what comes next cannot be merged with this sum */
+#endif
+    return sum;
+}
+static inline simd_float simd_max(simd_float a, simd_float b) { return _mm_max_ps(a, b); }
+static inline uint32_t simd_above(simd_float a, simd_float b) {
+    return (uint32_t)_mm_movemask_ps(_mm_cmpgt_ps(a, b));
+}
+static inline uint32_t simd_unordered(simd_float a, simd_float b) {
+    return (uint32_t)_mm_movemask_ps(_mm_cmpunord_ps(a, b));
+}
+
+#elif defined(__aarch64__) || defined(_M_ARM64)
+
+#include <arm_neon.h>
+#define SIMD_LANES 4
+typedef float32x4_t simd_float;
+static inline simd_float simd_load(const float *p) { return vld1q_f32(p); }
+static inline void simd_store(float *p, simd_float a) { vst1q_f32(p, a); }
+static inline simd_float simd_set1(float a) { return vdupq_n_f32(a); }
+static inline simd_float simd_fma(simd_float a, simd_float b, simd_float c) {
+    return vfmaq_f32(c, a, b);
+}
+static inline simd_float simd_max(simd_float a, simd_float b) { return vmaxq_f32(a, b); }
+static inline uint32_t simd_bits(uint32x4_t lanes) {
+    static const int32_t places[4] = {0, 1, 2, 3};
+    return vaddvq_u32(vshlq_u32(vshrq_n_u32(lanes, 31), vld1q_s32(places)));
+}
+static inline uint32_t simd_above(simd_float a, simd_float b) { return simd_bits(vcgtq_f32(a, b)); }
+static inline uint32_t simd_unordered(simd_float a, simd_float b) {
+    return 15u ^ simd_bits(vandq_u32(vceqq_f32(a, a), vceqq_f32(b, b)));
+}
+
+#else
+
+#include <math.h>
+#define SIMD_LANES 1
+typedef float simd_float;
+static inline simd_float simd_load(const float *p) { return *p; }
+static inline void simd_store(float *p, simd_float a) { *p = a; }
+static inline simd_float simd_set1(float a) { return a; }
+static inline simd_float simd_fma(simd_float a, simd_float b, simd_float c) { return fmaf(a, b, c); }
+static inline simd_float simd_max(simd_float a, simd_float b) { return a > b ? a : b; }
+static inline uint32_t simd_above(simd_float a, simd_float b) { return a > b; }
+static inline uint32_t simd_unordered(simd_float a, simd_float b) { return a != a || b != b; }
+
+#endif
+
+/* Ask for the cache line at p to be brought close; a wrong address does no harm. */
+#if defined(__GNUC__) || defined(__clang__)
+#define SIMD_PREFETCH(p) __builtin_prefetch((const void *)(p), 0, 3)
+#elif defined(_M_X64)
+#define SIMD_PREFETCH(p) _mm_prefetch((const char *)(p), _MM_HINT_T0)
+#else
+#define SIMD_PREFETCH(p) ((void)(p))
+#endif
+
+/* The place of the lowest bit of a mask that is not 0. */
+#if defined(_MSC_VER) && !defined(__clang__)
+#include <intrin.h>
+static inline int simd_lowest(uint32_t mask) {
+    unsigned long place;
+    _BitScanForward(&place, mask);
+    return (int)place;
+}
+#else
+static inline int simd_lowest(uint32_t mask) { return __builtin_ctz(mask); }
+#endif
+
+#endif

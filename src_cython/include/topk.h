@@ -1,0 +1,236 @@
+/* Exact top-k of products, with the selection fused into the product: no score matrix is stored.
+ *
+ * Rows are taken in blocks that stay in the second cache while every panel of queries passes over
+ * them. A tile's results are compared, still in registers, with the k-th best score that each
+ * query has so far; the few that are above it go to the query's shortlist.
+ */
+#ifndef FASTREC_TOPK_H
+#define FASTREC_TOPK_H
+
+#include <math.h>
+
+#include "gemm.h"
+#include "shortlist.h"
+
+/* Bytes of rows in a block: half of a small second cache. */
+#define TOPK_BLOCK_BYTES 131072
+
+/* A multiple of both tile heights (14 and 28, 6 and 12). */
+#define TOPK_BLOCK_STEP GEMM_NARROW_ROWS
+
+typedef struct {
+    const float *items;  /* row r begins at items + r * stride */
+    int64_t stride;      /* floats */
+    int64_t dim;
+    const float *bias;   /* added to each row's score, or NULL */
+    const int32_t *rows; /* ascending rows to score, or NULL: all of a range */
+    int64_t n_queries;
+    const float *panels; /* gemm_pack of the queries */
+    float *limits;       /* what a score has to pass; one a lane, +infinity in idle lanes */
+    uint64_t *keys;      /* n_queries x capacity */
+    int64_t *counts;     /* keys in use, one a query */
+    int64_t capacity;
+    int64_t k;
+    const int32_t *exclude; /* rows that are no answer, or NULL; query q: from begins[q * step] to */
+    const int64_t *exclude_begins, *exclude_ends; /* ends[q * step], ascending */
+    int64_t exclude_step; /* 1, or 0: one list for all queries */
+    float *block;         /* topk_scratch_floats() */
+} TopKJob;
+
+static inline int64_t topk_block_rows(int64_t dim) {
+    const int64_t steps = TOPK_BLOCK_BYTES / ((dim > 0 ? dim : 1) * 4) / TOPK_BLOCK_STEP;
+    return TOPK_BLOCK_STEP * (steps < 1 ? 1 : steps > 16 ? 16 : steps);
+}
+
+/* Rows gathered into a block lie 64 bytes further apart than a multiple of 4096 bytes, where they
+ * would all fall on the same few places of the first cache. */
+static inline int64_t topk_block_stride(int64_t dim) {
+    const int64_t padded = (dim + 15) / 16 * 16;
+    return padded % 512 == 0 ? padded + 16 : padded;
+}
+
+static inline int64_t topk_scratch_floats(int64_t dim) {
+    return topk_block_rows(dim) * (topk_block_stride(dim) + 1);
+}
+
+static inline int topk_excludes(const TopKJob *job, int64_t query, int32_t row) {
+    const int64_t list = query * job->exclude_step;
+    const int64_t begin = job->exclude_begins[list];
+    return rows_hold(job->exclude + begin, job->exclude_ends[list] - begin, row);
+}
+
+/* The results of one tile that pass: row `first` + r of the job, query `query` + lane. */
+static void topk_collect(const TopKJob *job, const float *tile, int64_t width, int64_t first,
+                         int64_t n_rows, int64_t query) {
+    float *limits = job->limits + query;
+    for (int64_t vector = 0; vector < width; vector += SIMD_LANES) {
+        for (int64_t r = 0; r < n_rows; r++) {
+            const float *scores = tile + r * width + vector;
+            uint32_t passing = simd_above(simd_load(scores), simd_load(limits + vector));
+            while (passing) {
+                const int lane = simd_lowest(passing);
+                const int64_t q = query + vector + lane;
+                const int32_t row = job->rows ? job->rows[first + r] : (int32_t)(first + r);
+                passing &= passing - 1;
+                if (job->exclude && topk_excludes(job, q, row)) continue;
+                shortlist_add(job->keys + q * job->capacity, job->counts + q, job->capacity,
+                              job->k, key_of(scores[lane], row), limits + vector + lane);
+            }
+        }
+    }
+}
+
+/* All panels over one block of n rows that lie at `rows`, and whose bias lies at `bias`. */
+static void topk_block(const TopKJob *job, const float *rows, int64_t stride, const float *bias,
+                       int64_t first, int64_t n, const float *next) {
+    static const float zeros[GEMM_NARROW_ROWS];
+    float tile[GEMM_NARROW_ROWS * GEMM_PANEL];
+    for (int64_t query = 0; query < job->n_queries; query += GEMM_PANEL) {
+        const int wide = job->n_queries - query > SIMD_LANES;
+        const int64_t step = wide ? GEMM_WIDE_ROWS : GEMM_NARROW_ROWS;
+        const int64_t width = wide ? GEMM_PANEL : SIMD_LANES;
+        const float *panel = job->panels + query * job->dim;
+        const float *limits = job->limits + query;
+        for (int64_t r = 0; r < n; r += step) {
+            const float *tile_rows = rows + r * stride;
+            const float *start = bias ? bias + r : zeros;
+            const float *ahead = next + r * stride;
+            const int found =
+                wide ? gemm_wide(tile_rows, stride, job->dim, panel, start, limits, ahead, tile)
+                     : gemm_narrow(tile_rows, stride, job->dim, panel, start, limits, ahead, tile);
+            if (found) topk_collect(job, tile, width, first + r, n - r < step ? n - r : step, query);
+        }
+    }
+}
+
+/* Copy rows first .. first + n of the job, and their bias, to its block; fill up with zeros to
+ * `padded` rows. */
+static void topk_gather(const TopKJob *job, int64_t first, int64_t n, int64_t padded) {
+    const int64_t stride = topk_block_stride(job->dim);
+    float *bias = job->block + topk_block_rows(job->dim) * stride;
+    for (int64_t r = 0; r < n; r++) {
+        const int64_t row = job->rows ? job->rows[first + r] : first + r;
+        memcpy(job->block + r * stride, job->items + row * job->stride, job->dim * sizeof(float));
+        bias[r] = job->bias ? job->bias[row] : 0.0f;
+    }
+    for (int64_t r = n; r < padded; r++) {
+        memset(job->block + r * stride, 0, job->dim * sizeof(float));
+        bias[r] = 0.0f;
+    }
+}
+
+/* Rows (or places of job->rows) [start, stop) into the shortlists. */
+static void topk_scan(const TopKJob *job, int64_t start, int64_t stop) {
+    const int64_t block_rows = topk_block_rows(job->dim);
+    const int64_t block_stride = topk_block_stride(job->dim);
+    const int gathers = job->rows != NULL || job->stride % 1024 == 0;
+    for (int64_t first = start; first < stop; first += block_rows) {
+        const int64_t n = stop - first < block_rows ? stop - first : block_rows;
+        const int64_t whole = n / TOPK_BLOCK_STEP * TOPK_BLOCK_STEP;
+        const int64_t in_place = gathers ? 0 : whole;
+        const float *rows = job->items + first * job->stride;
+        if (in_place)
+            topk_block(job, rows, job->stride, job->bias ? job->bias + first : NULL, first,
+                       in_place, rows + block_rows * job->stride);
+        if (in_place < n) {
+            const int64_t left = n - in_place;
+            const int64_t padded = (left + TOPK_BLOCK_STEP - 1) / TOPK_BLOCK_STEP * TOPK_BLOCK_STEP;
+            topk_gather(job, first + in_place, left, padded);
+            topk_block(job, job->block, block_stride, job->block + block_rows * block_stride,
+                       first + in_place, left, job->block);
+        }
+    }
+}
+
+/* Sort the shortlist of each query in [start, stop) into its k columns of rows and scores, best
+ * first, and write how many there are; what is missing stays as it is. */
+static void topk_finish(uint64_t *keys, const int64_t *counts, int64_t capacity, int64_t k,
+                        int64_t columns, int64_t n_queries, int32_t *rows, float *scores,
+                        int32_t *found) {
+    for (int64_t q = 0; q < n_queries; q++) {
+        uint64_t *own = keys + q * capacity;
+        int64_t count = counts[q];
+        if (count > k) {
+            keys_select(own, count, k);
+            count = k;
+        }
+        keys_sort(own, count);
+        for (int64_t i = 0; i < count; i++) {
+            rows[q * columns + i] = key_row(own[i]);
+            scores[q * columns + i] = key_score(own[i]);
+        }
+        found[q] = (int32_t)count;
+    }
+}
+
+/* Queries [start, stop), each over its own list of rows only. `job` holds room for one query:
+ * panels, limits, keys, counts and block are written, its lists of rows and of exclusions are set
+ * from the arrays of all queries. */
+static void topk_lists(TopKJob *job, const float *queries, int64_t query_stride,
+                       const int32_t *lists, const int64_t *begins, const int64_t *ends,
+                       int64_t columns, int32_t *rows, float *scores, int32_t *found,
+                       int64_t start, int64_t stop) {
+    const int64_t *exclude_begins = job->exclude_begins, *exclude_ends = job->exclude_ends;
+    float *panel = (float *)job->panels;
+    for (int64_t q = start; q < stop; q++) {
+        const int64_t n = ends[q] - begins[q];
+        gemm_pack(queries + q * query_stride, query_stride, 1, job->dim, panel);
+        job->rows = lists + begins[q];
+        job->exclude_begins = exclude_begins + q * job->exclude_step;
+        job->exclude_ends = exclude_ends + q * job->exclude_step;
+        job->limits[0] = -INFINITY;
+        for (int lane = 1; lane < SIMD_LANES; lane++) job->limits[lane] = INFINITY;
+        job->counts[0] = 0;
+        topk_scan(job, 0, n);
+        topk_finish(job->keys, job->counts, job->capacity, job->k, columns, 1, rows + q * columns,
+                    scores + q * columns, found + q);
+    }
+}
+
+/* Add the shortlists of one part of the rows to those of another. */
+static void topk_merge(uint64_t *keys, int64_t *counts, const uint64_t *other_keys,
+                       const int64_t *other_counts, int64_t n_queries, int64_t capacity,
+                       int64_t k) {
+    for (int64_t q = 0; q < n_queries; q++) {
+        float limit = 0.0f; /* not needed any more */
+        for (int64_t i = 0; i < other_counts[q]; i++)
+            shortlist_add(keys + q * capacity, counts + q, capacity, k,
+                          other_keys[q * capacity + i], &limit);
+    }
+}
+
+/* The k best of n given scores; a NaN ends the search and returns its place, else -1. `allowed`
+ * (ascending, or NULL: all) and `excluded` (ascending) are rows. -infinity is no answer. */
+static int64_t topk_of_scores(const float *scores, int64_t n, const int32_t *allowed,
+                              const int32_t *excluded, int64_t n_excluded, uint64_t *keys,
+                              int64_t *count, int64_t capacity, int64_t k) {
+    float limit = -INFINITY;
+    *count = 0;
+    for (int64_t first = 0; first < n; first += SIMD_LANES) {
+        float group[SIMD_LANES];
+        const float *lanes = scores + first;
+        uint32_t passing;
+        if (allowed || n - first < SIMD_LANES) {
+            for (int lane = 0; lane < SIMD_LANES; lane++) {
+                const int64_t place = first + lane;
+                group[lane] = place >= n ? -INFINITY : scores[allowed ? allowed[place] : place];
+            }
+            lanes = group;
+        }
+        const simd_float values = simd_load(lanes);
+        const uint32_t broken = simd_unordered(values, values);
+        if (broken) {
+            const int64_t place = first + simd_lowest(broken);
+            return allowed ? allowed[place] : place;
+        }
+        for (passing = simd_above(values, simd_set1(limit)); passing; passing &= passing - 1) {
+            const int lane = simd_lowest(passing);
+            const int32_t row = allowed ? allowed[first + lane] : (int32_t)(first + lane);
+            if (lanes[lane] <= limit || rows_hold(excluded, n_excluded, row)) continue;
+            shortlist_add(keys, count, capacity, k, key_of(lanes[lane], row), &limit);
+        }
+    }
+    return -1;
+}
+
+#endif
