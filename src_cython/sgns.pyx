@@ -11,6 +11,7 @@ from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t, uintptr_t
 cdef extern from "sgns.h":
     ctypedef struct SgnsPlan:
         const int32_t *tokens
+        const int32_t *rows
         const int64_t *offsets
         int64_t sequences
         const float *values
@@ -65,7 +66,9 @@ cdef class Trainer:
     Parameters
     ----------
     tokens : int32 (tokens,), read
-        Item codes of all sequences, each in ``[0, items)``.
+        Item codes of all sequences, each in ``[0, codes)``.
+    rows : int32 (codes,), read
+        Matrix row of each item code, in ``[0, items)``, or -1 to pass its occurrences over.
     offsets : int64 (sequences + 1,), read
         Sequence ``s`` is ``tokens[offsets[s]:offsets[s + 1]]``.
     input, output : float32 (items, stride), written
@@ -90,12 +93,14 @@ cdef class Trainer:
     cdef SgnsPlan plan
     cdef object arrays
 
-    def __init__(self, const int32_t[::1] tokens, const int64_t[::1] offsets, float[:, ::1] input,
-                 float[:, ::1] output, const uint64_t[::1] noise, const uint32_t[::1] keep,
+    def __init__(self, const int32_t[::1] tokens, const int32_t[::1] rows,
+                 const int64_t[::1] offsets, float[:, ::1] input, float[:, ::1] output,
+                 const uint64_t[::1] noise, const uint32_t[::1] keep,
                  const float[::1] values, *, int64_t window, bint dynamic_window, bint past_only,
                  bint cbow, int negatives, int group):
-        self.arrays = (tokens, offsets, input, output, noise, keep, values)
+        self.arrays = (tokens, rows, offsets, input, output, noise, keep, values)
         self.plan.tokens = &tokens[0]
+        self.plan.rows = &rows[0]
         self.plan.offsets = &offsets[0]
         self.plan.sequences = offsets.shape[0] - 1
         self.plan.input = &input[0, 0]

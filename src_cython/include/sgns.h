@@ -24,12 +24,13 @@ enum { MAX_GROUP = 8 };
 
 typedef struct {
     const int32_t *tokens;  /* item codes of all sequences */
+    const int32_t *rows;    /* matrix row of each item code, -1 for items that are passed over */
     const int64_t *offsets; /* sequence s is tokens[offsets[s] : offsets[s + 1]] */
     int64_t sequences;
     const float *values;  /* weight of each token as a center, or NULL for 1 */
-    const uint32_t *keep; /* per item: kept when a 32-bit draw is at most this, or NULL */
+    const uint32_t *keep; /* per row: kept when a 32-bit draw is at most this, or NULL */
     const uint64_t *noise; /* alias table: threshold in the low half, alias in the high half */
-    int64_t items;
+    int64_t items; /* rows of the matrices */
     float *input, *output; /* items x stride, rows aligned to 64 bytes */
     int64_t stride;        /* floats, a multiple of 16 */
     uint64_t keep_key, window_key, noise_key;
@@ -73,14 +74,16 @@ static inline void prefetch_row(const float *row, int64_t floats) {
 }
 
 static inline int is_kept(const SgnsPlan *plan, int64_t token) {
+    int32_t row = plan->rows[plan->tokens[token]];
+    if (row < 0) return 0;
     if (!plan->keep) return 1;
     return (uint32_t)(mix64(plan->keep_key + (uint64_t)(token + 1) * RANDOM_GOLDEN) >> 32) <=
-           plan->keep[plan->tokens[token]];
+           plan->keep[row];
 }
 
 static inline void lay(Layout *layout, const SgnsPlan *plan, int64_t token, int64_t sequence) {
     int64_t i = layout->length++;
-    layout->item[i] = plan->tokens[token];
+    layout->item[i] = plan->rows[plan->tokens[token]];
     layout->place[i] = (int32_t)(token - layout->base);
     layout->sequence[i] = (int32_t)sequence;
     if (plan->values) layout->value[i] = plan->values[token];

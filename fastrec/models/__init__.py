@@ -1,0 +1,19 @@
+"""The models: one file per family on the contracts of ``base.py``."""
+
+from fastrec.models.base import Recommender
+from fastrec.models.item2vec import Item2Vec
+from fastrec.models.model import Model
+from fastrec.models.popularity import Popularity
+from fastrec.models.registry import MODEL_NAMES, load, model_class
+from fastrec.models.results import Recommendations
+
+__all__ = [
+    "MODEL_NAMES",
+    "Item2Vec",
+    "Model",
+    "Popularity",
+    "Recommendations",
+    "Recommender",
+    "load",
+    "model_class",
+]

@@ -1,0 +1,64 @@
+"""The items that a model knows, and which row each item of a log has in the model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fastrec.data import IdMap, Interactions
+from fastrec.errors import InputError
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Items by row, most frequent first, with their counts in training.
+
+    Attributes
+    ----------
+    item_ids : IdMap
+        Row ``r`` of the model's matrices belongs to ``item_ids.ids[r]``.
+    item_counts : int64 ndarray, shape (items,)
+        Occurrences in training.
+    """
+
+    item_ids: IdMap
+    item_counts: np.ndarray
+
+    @classmethod
+    def of_log(cls, log: Interactions, min_count: int = 1) -> Catalogue:
+        """Take the items that occur at least ``min_count`` times in a log.
+
+        Frequent items come first, so that ties in scores go to them and their rows
+        lie side by side in memory; equal counts keep the order of the log's ids.
+
+        Raises
+        ------
+        InputError
+            No item is frequent enough.
+        """
+        counts = log.item_counts()
+        order = np.argsort(-counts, kind="stable")
+        order = order[counts[order] >= max(min_count, 1)]
+        if len(order) == 0:
+            raise InputError(
+                f"no item occurs min_count={min_count} times in the log "
+                f"(the most frequent one {counts.max(initial=0)} times); lower min_count"
+            )
+        return cls(log.item_ids.take(order), counts[order])
+
+    def extended(self, log: Interactions, min_count: int = 1) -> Catalogue:
+        """Return this catalogue with a log's counts and its new items added behind the old ones."""
+        fresh = log.item_counts()
+        known = self.item_ids.encode(log.item_ids.ids, on_unknown="ignore")
+        fits = fresh >= max(min_count, 1)
+        new = np.flatnonzero((known < 0) & fits)
+        new = new[np.argsort(-fresh[new], kind="stable")]
+        item_ids = self.item_ids.extend(log.item_ids.ids[new]) if len(new) else self.item_ids
+        counts = np.concatenate((self.item_counts, fresh[new]))
+        counts[known[known >= 0]] += fresh[known >= 0]
+        return Catalogue(item_ids, counts)
+
+    def rows_of(self, log: Interactions) -> np.ndarray:
+        """Return the row of each item of a log, int32 by the log's item code; -1 for none."""
+        return self.item_ids.encode(log.item_ids.ids, on_unknown="ignore")

@@ -1,0 +1,126 @@
+"""What all models share: parameters as scikit-learn asks for them, files, pickles, history."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Self
+
+import numpy as np
+
+from fastrec.errors import InputError, NotFittedError
+from fastrec.storage import model_file
+from fastrec.training.history import History
+
+
+class Model:
+    """Parameters, files and copies: common to all models.
+
+    A subclass takes keyword-only arguments and stores each as given under its own
+    name, as scikit-learn asks; they are checked when ``fit`` uses them.
+    """
+
+    history: History
+
+    @classmethod
+    def _parameter_names(cls) -> list[str]:
+        return [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the constructor's arguments; ``deep`` is there for scikit-learn's sake."""
+        return {name: getattr(self, name) for name in self._parameter_names()}
+
+    def set_params(self, **params: Any) -> Self:
+        """Set constructor arguments for the next fit and return the model.
+
+        Raises
+        ------
+        InputError
+            An argument that the model does not have.
+        """
+        known = self._parameter_names()
+        for name in params:
+            if name not in known:
+                close = difflib.get_close_matches(name, known, n=1)
+                hint = f"; did you mean {close[0]!r}?" if close else ""
+                raise InputError(
+                    f"{type(self).__name__} has no parameter {name!r}, it has "
+                    f"{', '.join(known) or 'none'}{hint}"
+                )
+        for name, value in params.items():
+            setattr(self, name, value)
+        return self
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Save the fitted model to one file, which replaces ``path`` only when it is whole.
+
+        Raises
+        ------
+        NotFittedError
+            There is nothing to save yet.
+        InputError
+            A path that cannot be written.
+        FastrecError
+            The system could not write it (full disk); the old file is unchanged.
+        """
+        self._check_fitted()
+        model_file.save(path, type(self).__name__, self.get_params(), self._arrays(), self._state())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if not self._is_fitted():
+            return _new, (type(self), self.get_params())
+        content = model_file.to_bytes(
+            type(self).__name__, self.get_params(), self._arrays(), self._state()
+        )
+        return _from_bytes, (content,)
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={value!r}" for name, value in self.get_params().items())
+        return f"{type(self).__name__}({shown})"
+
+    def _is_fitted(self) -> bool:
+        raise NotImplementedError
+
+    def _check_fitted(self) -> None:
+        if not self._is_fitted():
+            raise NotFittedError(
+                f"this {type(self).__name__} has not been fitted; call fit(log) first"
+            )
+
+    def _arrays(self) -> dict[str, np.ndarray]:
+        """Return what the file keeps as arrays."""
+        raise NotImplementedError
+
+    def _state(self) -> dict[str, Any]:
+        """Return what the file keeps as JSON."""
+        return {"history": self.history.to_rows()}
+
+    def _restore(self, arrays: dict[str, np.ndarray], state: dict[str, Any]) -> None:
+        """Take the state that ``_arrays`` and ``_state`` have returned."""
+        self.history = History(state["history"])
+
+    @contextmanager
+    def _replacing_state(self) -> Iterator[None]:
+        """Undo a fit that fails; one that Ctrl-C ends keeps the state that it has reached."""
+        before = dict(self.__dict__)
+        try:
+            yield
+        except KeyboardInterrupt:
+            raise
+        except BaseException:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
+
+
+def _new(cls: type[Model], params: dict[str, Any]) -> Model:
+    return cls(**params)
+
+
+def _from_bytes(content: bytes) -> Model:
+    from fastrec.models.registry import restore
+
+    return restore(model_file.from_bytes(content), "the pickled model")

@@ -1,0 +1,84 @@
+"""Every model's class by its name, and the loading of a model file into the right one."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import os
+from typing import TYPE_CHECKING
+
+from fastrec.errors import FormatError, InputError
+from fastrec.storage import model_file
+
+if TYPE_CHECKING:
+    from fastrec.models.model import Model
+
+_MODULES = {
+    "Item2Vec": "fastrec.models.item2vec",
+    "Popularity": "fastrec.models.popularity",
+}
+MODEL_NAMES = {"item2vec": "Item2Vec", "popularity": "Popularity"}
+"""Command-line names of the models, and the classes that they name."""
+
+
+def model_class(name: str) -> type[Model]:
+    """Return the model class called ``name``, as a class ("Item2Vec") or on the command line.
+
+    Raises
+    ------
+    InputError
+        There is none; the message suggests the closest name.
+    """
+    class_name = MODEL_NAMES.get(name, name)
+    if class_name not in _MODULES:
+        close = difflib.get_close_matches(name.lower(), MODEL_NAMES, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise InputError(f"there is no model {name!r}, there are {', '.join(MODEL_NAMES)}{hint}")
+    found: type[Model] = getattr(importlib.import_module(_MODULES[class_name]), class_name)
+    return found
+
+
+def load(path: str | os.PathLike[str], *, mmap: bool = False) -> Model:
+    """Load a model from the file that its ``save`` has written.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+    mmap : bool
+        Map the matrices, read-only, instead of reading them: opening takes
+        milliseconds whatever the size, and processes share the memory.
+
+    Returns
+    -------
+    Model
+        Of the class that was saved, ready to answer.
+
+    Raises
+    ------
+    InputError
+        There is no such file, or it is a folder.
+    FormatError
+        Truncated, damaged, of a newer version, or not a model of fastrec.
+    """
+    content = model_file.load(path, mmap)
+    return restore(content, repr(os.fspath(path)))
+
+
+def restore(content: model_file.ModelFile, name: str) -> Model:
+    """Build the model that a model file describes; ``name`` is for the error."""
+    if content.class_name not in _MODULES:
+        raise FormatError(
+            f"{name} holds a model of class {content.class_name!r}, which this version of fastrec "
+            f"does not have; it was saved by fastrec {content.fastrec_version}"
+        )
+    cls = model_class(content.class_name)
+    try:
+        model = cls(**content.params)
+        model._restore(content.arrays, content.state)
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise FormatError(
+            f"{name} is damaged: what it holds does not make a {content.class_name} "
+            f"({type(error).__name__}: {error}); save the model again"
+        ) from error
+    return model

@@ -1,0 +1,64 @@
+"""The rows of ids and weights that callers hand to ``recommend``, checked and flattened."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastrec.data import Ragged
+from fastrec.errors import InputError
+
+
+def is_row(value: Any) -> bool:
+    """Say whether ``value`` is a list of ids rather than one id."""
+    return not isinstance(value, (str, bytes)) and hasattr(value, "__len__")
+
+
+def rows_of_ids(name: str, rows: Any) -> Sequence[Sequence[Any]]:
+    """Check that ``rows`` is a sequence of sequences, and not one flat history."""
+    if isinstance(rows, Ragged):
+        return [rows[i] for i in range(len(rows))]
+    if isinstance(rows, (str, bytes)) or not hasattr(rows, "__iter__"):
+        raise InputError(
+            f"{name} must be a sequence of sequences of ids, got {rows!r}; "
+            "a single history is given as [history]"
+        )
+    given = rows if isinstance(rows, np.ndarray) else list(rows)
+    for row in given:
+        if not is_row(row):
+            raise InputError(
+                f"{name} must be a sequence of sequences of ids, got the single id {row!r}; "
+                "a single history is given as [history]"
+            )
+    return given
+
+
+def concatenate(rows: Sequence[Sequence[Any]]) -> Any:
+    """Return the ids of all rows one after the other, as a list or an array."""
+    if isinstance(rows, np.ndarray) and rows.ndim == 2:
+        return rows.ravel()
+    if len(rows) and all(isinstance(row, np.ndarray) for row in rows):
+        return np.concatenate(rows)
+    return [item for row in rows for item in row]
+
+
+def flat_weights(weights: Any, lengths: np.ndarray) -> np.ndarray:
+    """Return the weights of all history items, float32, after checking them.
+
+    Raises
+    ------
+    InputError
+        A shape other than that of the histories, or a weight that is negative or no number.
+    """
+    rows = rows_of_ids("weights", weights)
+    got = [len(row) for row in rows]
+    if got != lengths.tolist():
+        raise InputError("weights must have the shape of histories: one number for each item")
+    flat = np.asarray(concatenate(rows), dtype=np.float32)
+    if not np.isfinite(flat).all() or (flat < 0).any():
+        raise InputError(
+            "weights must be finite and at least 0, got a negative, NaN or infinite one"
+        )
+    return flat

@@ -1,0 +1,55 @@
+"""The record of a training run: one row per epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, overload
+
+Row = dict[str, Any]
+
+
+class History(Sequence[Row]):
+    """One row per epoch, the last one last.
+
+    A row holds ``epoch`` (from 1), ``loss`` (mean over the epoch's examples),
+    ``seconds`` of training, ``events_per_second``, ``partial`` (True where the epoch
+    was interrupted) and, with a validation set, one entry per metric. Rows of
+    ``partial_fit`` follow those of ``fit``.
+    """
+
+    def __init__(self, rows: Sequence[Row] = ()) -> None:
+        self._rows = [dict(row) for row in rows]
+
+    def append(self, row: Row) -> None:
+        """Add the row of an epoch."""
+        self._rows.append(dict(row))
+
+    def column(self, name: str) -> list[Any]:
+        """Return one entry of every row, None where a row lacks it."""
+        return [row.get(name) for row in self._rows]
+
+    def to_rows(self) -> list[Row]:
+        """Return copies of the rows: plain values, ready for JSON or a DataFrame."""
+        return [dict(row) for row in self._rows]
+
+    @overload
+    def __getitem__(self, index: int) -> Row: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Row]: ...
+    def __getitem__(self, index: int | slice) -> Row | list[Row]:
+        return self._rows[index]
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __repr__(self) -> str:
+        return f"History({len(self._rows)} epochs)\n" + "\n".join(map(_line, self._rows))
+
+
+def _line(row: Row) -> str:
+    parts = [
+        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in row.items()
+        if name != "partial"
+    ]
+    return ", ".join(parts) + (" (interrupted)" if row.get("partial") else "")

@@ -1,0 +1,173 @@
+"""The epoch loop of every ``fit``: history, validation, callbacks, progress, interruption."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from fastrec.errors import DivergedError
+from fastrec.training.callbacks import Callback
+from fastrec.training.history import History
+
+if TYPE_CHECKING:
+    from fastrec.data.queries import Queries
+
+PROGRESS_SECONDS = 0.1
+DEFAULT_METRICS = ("recall@20", "mrr@20", "ndcg@20")
+
+
+@dataclass
+class Run:
+    """A training run under way, as callbacks see it.
+
+    Attributes
+    ----------
+    model : Model
+        The model that is trained.
+    epochs : int
+        Epochs that were asked for.
+    events : int
+        Events of one epoch: what the progress bar and ``events_per_second`` count.
+    history : History
+        The model's history; a run appends to it.
+    validation : Queries or None
+        What is evaluated after each epoch, in any model's ids.
+    stop_reason : str or None
+        Why the run ends before its last epoch.
+    """
+
+    model: Any
+    epochs: int
+    events: int
+    history: History
+    validation: Queries | None = None
+    callbacks: Sequence[Callback] = ()
+    progress: bool = False
+    threads: int | None = None
+    stop_reason: str | None = None
+    metrics: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        asked = [name for callback in self.callbacks for name in callback.metrics]
+        self.metrics = tuple(dict.fromkeys([*asked, *DEFAULT_METRICS]))
+
+    def stop(self, reason: str) -> None:
+        """End the training after the epoch at hand; the first reason is kept."""
+        self.stop_reason = self.stop_reason or reason
+
+
+class Meter:
+    """What an epoch has done so far; the thread that called ``fit`` feeds it."""
+
+    def __init__(self, run: Run, epoch: int, bar: Any) -> None:
+        self._run, self._epoch, self._bar = run, epoch, bar
+        self._shown = 0
+        self._next_look = 0.0
+        self.events = 0
+        self.loss = math.nan
+
+    def update(self, events: int, loss_sum: float, weight: float, fix: str) -> None:
+        """Take the totals of this epoch so far.
+
+        Parameters
+        ----------
+        events : int
+            Events done in this epoch.
+        loss_sum, weight : float
+            Their summed loss and the weight of their examples.
+        fix : str
+            What the user may lower when the loss is no number, for the error.
+
+        Raises
+        ------
+        DivergedError
+            The loss is NaN or infinite.
+        """
+        self.events = events
+        if not math.isfinite(loss_sum):
+            raise DivergedError(
+                f"the loss became {loss_sum} in epoch {self._epoch} after {events} events; "
+                f"lower {fix} and fit again"
+            )
+        self.loss = loss_sum / weight if weight else math.nan
+        if self._bar is None:
+            return
+        now = time.perf_counter()
+        if now >= self._next_look or events == self._run.events:
+            self._next_look = now + PROGRESS_SECONDS
+            self._bar.set_postfix_str(f"epoch {self._epoch}, loss {self.loss:.4f}", refresh=False)
+            self._bar.update(events - self._shown)
+            self._shown = events
+
+
+def run_epochs(run: Run, train_epoch: Callable[[int, Meter], None]) -> None:
+    """Train epoch after epoch; a row of the history after each.
+
+    Parameters
+    ----------
+    run : Run
+        What is trained, watched and recorded.
+    train_epoch : callable of (epoch, meter)
+        Trains epoch ``epoch`` (from 0) and keeps ``meter`` up to date.
+
+    Raises
+    ------
+    DivergedError
+        From the meter.
+    KeyboardInterrupt
+        Ctrl-C: raised again once the history has the epoch's row, marked as
+        partial, and the model is usable in the state that it has reached.
+    """
+    first = run.history[-1]["epoch"] if run.history else 0
+    for callback in run.callbacks:
+        callback.on_fit_begin(run)
+    bar = _progress_bar(run) if run.progress else None
+    try:
+        for epoch in range(run.epochs):
+            meter = Meter(run, first + epoch + 1, bar)
+            begin = time.perf_counter()
+            try:
+                train_epoch(epoch, meter)
+            except KeyboardInterrupt:
+                run.history.append(_row(first + epoch + 1, meter, begin, partial=True))
+                raise
+            row = _row(first + epoch + 1, meter, begin, partial=False)
+            if run.validation is not None:
+                row.update(_validate(run))
+            run.history.append(row)
+            for callback in run.callbacks:
+                callback.on_epoch_end(run, row)
+            if run.stop_reason:
+                break
+    finally:
+        if bar is not None:
+            bar.close()
+    for callback in run.callbacks:
+        callback.on_fit_end(run)
+
+
+def _row(epoch: int, meter: Meter, begin: float, *, partial: bool) -> dict[str, Any]:
+    seconds = time.perf_counter() - begin
+    return {
+        "epoch": epoch,
+        "loss": meter.loss,
+        "seconds": seconds,
+        "events_per_second": meter.events / max(seconds, 1e-9),
+        "partial": partial,
+    }
+
+
+def _validate(run: Run) -> dict[str, float]:
+    from fastrec.evaluation import evaluate
+
+    return dict(evaluate(run.model, run.validation, run.metrics, threads=run.threads))
+
+
+def _progress_bar(run: Run) -> Any:
+    from tqdm.auto import tqdm
+
+    name = type(run.model).__name__
+    return tqdm(total=run.epochs * run.events, desc=name, unit="events", unit_scale=True)

@@ -1,0 +1,152 @@
+"""The epochs of the skip-gram family: a log in pieces, a team that takes them, a falling rate.
+
+Pieces are ranges of tokens and depend on the log alone. A team's threads take
+them in a shuffled order and update shared matrices without locks (Hogwild: Niu,
+Recht, Re, Wright, 2011); with one thread the result is the same bit for bit.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fastrec.runtime.arrays import aligned_empty
+from fastrec.runtime.random import stream_key
+from fastrec.runtime.threads import Team
+from fastrec.training.loop import Meter
+
+LARGEST_PIECE = 8192  # tokens of one kernel call: a few milliseconds
+SMALLEST_PIECE = 256
+PIECES = 64  # that a short log is cut into, so that several threads find work
+FLOATS_PER_LINE = 8  # float64 totals of one thread fill a cache line
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """How a log is cut for the kernel.
+
+    Attributes
+    ----------
+    tokens : int
+        Events of the log.
+    grain : int
+        Tokens of a piece; the last one may be shorter.
+    capacity : int
+        Tokens that a call lays out at most: a piece and the contexts around it.
+    """
+
+    tokens: int
+    grain: int
+    capacity: int
+
+    @classmethod
+    def of(cls, tokens: int, window: int | None, longest: int) -> Pieces:
+        """Cut ``tokens`` tokens; ``window`` None reaches over sequences of up to ``longest``."""
+        grain = min(LARGEST_PIECE, max(SMALLEST_PIECE, -(-tokens // PIECES)))
+        reach = longest if window is None else min(window, longest)
+        return cls(tokens, grain, grain + 2 * reach)
+
+    @property
+    def count(self) -> int:
+        """How many pieces there are."""
+        return -(-self.tokens // self.grain)
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A learning rate that falls linearly from ``first`` to ``last`` over ``epochs``."""
+
+    first: float
+    last: float
+    epochs: int
+
+    def at(self, epochs_done: float) -> float:
+        """Return the rate after a number of epochs."""
+        return self.first - (self.first - self.last) * epochs_done / self.epochs
+
+
+class SgnsEpochs:
+    """Runs a compiled ``Trainer`` over all pieces of a log, epoch by epoch.
+
+    Parameters
+    ----------
+    trainer : fastrec.native.<level>.sgns.Trainer
+        What is read and written.
+    pieces : Pieces
+        How the log is cut.
+    rate : Rate
+        The learning rate.
+    seed, past_epochs : int
+        Epoch e of this run draws from the streams of ``(seed, past_epochs + e)``, so that
+        training on does not repeat the draws of the first run.
+    team : Team
+        The threads of the fit.
+    """
+
+    def __init__(
+        self, trainer: Any, pieces: Pieces, rate: Rate, seed: int, past_epochs: int, team: Team
+    ) -> None:
+        self._trainer, self._pieces, self._rate, self._team = trainer, pieces, rate, team
+        self._seed, self._past_epochs = seed, past_epochs
+        size = trainer.scratch_bytes(pieces.capacity)
+        self._scratch = [aligned_empty((size,), np.int8) for _ in range(team.threads)]
+
+    def _key(self, name: str, epoch: int) -> int:
+        return stream_key(self._seed, "sgns", name, self._past_epochs + epoch)
+
+    def train(self, epoch: int, meter: Meter) -> None:
+        """Train one epoch, from 0, and keep the meter up to date.
+
+        Raises
+        ------
+        DivergedError
+            The loss became NaN or infinite.
+        """
+        self._trainer.set_epoch(*(self._key(name, epoch) for name in ("keep", "window", "noise")))
+        pieces, tickets = self._pieces, itertools.count()
+        totals = np.zeros((self._team.threads, FLOATS_PER_LINE))
+        done = np.zeros((self._team.threads, FLOATS_PER_LINE), dtype=np.int64)
+        place = _shuffle(pieces.count, self._key("order", epoch))
+
+        def report() -> None:
+            loss, weight = totals[:, :2].sum(axis=0)
+            meter.update(int(done[:, 0].sum()), float(loss), float(weight), "learning_rate")
+
+        def work(rank: int) -> None:
+            while not self._team.is_stopping():
+                ticket = next(tickets)
+                if ticket >= pieces.count:
+                    return
+                start = place(ticket) * pieces.grain
+                stop = min(pieces.tokens, start + pieces.grain)
+                self._trainer.train(
+                    start,
+                    stop,
+                    pieces.capacity,
+                    self._rate.at(epoch + ticket / pieces.count),
+                    self._rate.at(epoch + (ticket + 1) / pieces.count),
+                    self._scratch[rank],
+                    totals[rank],
+                )
+                done[rank, 0] += stop - start
+                if rank == 0:
+                    report()
+
+        try:
+            self._team.run(work)
+        finally:
+            report()
+
+
+def _shuffle(count: int, key: int) -> Callable[[int], int]:
+    """Return a permutation of ``range(count)``: an affine map, so it takes no memory."""
+    step = 1 + key % max(count - 1, 1)
+    while math.gcd(step, count) != 1:
+        step += 1
+    shift = key >> 32
+    return lambda index: (index * step + shift) % count
