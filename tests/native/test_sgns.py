@@ -1,17 +1,14 @@
 """The compiled skip-gram and CBOW kernel against its float64 reference, at every ISA level."""
 
 import copy
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+
 from fastrec.runtime import isa
 from fastrec.runtime.arrays import aligned_empty, padded_zeros, stride_of
 from fastrec.training.negatives import keep_thresholds
-
-sys.path.insert(0, str(Path(__file__).parent.parent))
-from reference import sgns as reference
+from tests.reference import sgns as reference
 
 LEVELS = isa.available_levels()
 SIZES = [1, 3, 17, 100, 129]
