@@ -1,1 +1,1 @@
-"""Ours and the peer on the same work in the same run; nothing here is installed with the package."""
+"""Ours and the peer on the same work in the same run; none of it is installed with the package."""

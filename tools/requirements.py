@@ -1,4 +1,4 @@
-"""Print what pyproject.toml requires, one requirement a line: ``requirements.py [build|core|EXTRA]...``.
+"""Print what pyproject.toml requires, one a line: ``requirements.py [build|core|EXTRA]...``.
 
 The Makefile installs from this list, so that adding an extra to an environment
 does not build the package again. ``build`` is the build system's own list,
