@@ -1,0 +1,203 @@
+"""The two kinds of id maps: whole numbers and strings, each a few arrays and a search."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+import fastrec.native.ids as native
+from fastrec.data.id_columns import (
+    IntColumn,
+    StrColumn,
+    Utf8Chunk,
+    as_id_column,
+    refuse_padding,
+    utf8_column,
+)
+from fastrec.data.ids import SHOWN, IdMap
+from fastrec.data.ragged import Ragged
+from fastrec.errors import FormatError
+
+
+class IntIdMap(IdMap):
+    """The map of whole numbers: ``ids`` by code and, unless these ascend, ``order``."""
+
+    kind = "int"
+
+    def __init__(self, ids: np.ndarray, order: np.ndarray | None = None) -> None:
+        self._ids = _checked(ids, np.int64, "ids")
+        self._order = None if order is None else _checked(order, np.int32, "order", len(ids))
+        n = len(ids)
+        # Ascending and different: without a gap exactly when the ends are n - 1 apart.
+        self._is_gapless = bool(n and order is None and ids[n - 1] - ids[0] == n - 1)
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    @property
+    def ids(self) -> np.ndarray:
+        """All ids by code, int64, a view."""
+        return self._ids
+
+    def _parts(self) -> dict[str, np.ndarray]:
+        return {"ids": self._ids} | ({} if self._order is None else {"order": self._order})
+
+    def _search(self, column: IntColumn) -> tuple[np.ndarray, int, list[Any]]:
+        values = column.values
+        codes = np.empty(len(values), np.int32)
+        if self._is_gapless:
+            low, high = self._ids[0], self._ids[-1]
+            known = (values >= low) & (values <= high)
+            np.subtract(values, low, out=codes, casting="unsafe")
+            codes[~known] = -1
+        elif not native.search_ints(self._ids, self._order, values, codes):
+            raise FormatError("the order of an id map is damaged; save the file again")
+        unknown = np.flatnonzero((codes < 0) & (values >= 0))
+        return codes, len(unknown), values[unknown[:SHOWN]].tolist()
+
+    def _ids_of(self, codes: np.ndarray) -> np.ndarray:
+        if codes.size == 0 or codes.min() >= 0:
+            return self._ids[codes] if len(self) else np.empty(codes.shape, np.int64)
+        return np.where(codes >= 0, self._ids[codes] if len(self) else -1, -1)
+
+    def extend(self, ids: Any, name: str = "ids") -> IdMap:
+        """See :meth:`IdMap.extend`."""
+        column = as_id_column(ids, name)
+        if column.kind != self.kind:
+            self._refuse_other_kind(column, name)
+        if not isinstance(column, IntColumn) or len(column) == 0:
+            return self
+        refuse_padding(column, name)
+        codes, unknown, _ = self._search(column)
+        if not unknown:
+            return self
+        return int_map(np.concatenate((self._ids, np.unique(column.values[codes < 0]))))
+
+    def take(self, codes: np.ndarray) -> IdMap:
+        """See :meth:`IdMap.take`."""
+        return int_map(self._ids[codes])
+
+
+class StrIdMap(IdMap):
+    """The map of strings: a UTF-8 ``blob``, ``offsets`` by code, codes in byte ``order``."""
+
+    kind = "str"
+
+    def __init__(self, blob: np.ndarray, offsets: np.ndarray, order: np.ndarray) -> None:
+        self._order = _checked(order, np.int32, "order")
+        self._offsets = _checked(offsets, np.int64, "offsets", len(order) + 1)
+        self._blob = _checked(blob, np.uint8, "blob")
+        if self._offsets[0] != 0 or self._offsets[-1] != len(blob):
+            raise FormatError(
+                f"the offsets of an id map run from {self._offsets[0]} to {self._offsets[-1]}, "
+                f"but its blob holds {len(blob)} bytes"
+            )
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def _parts(self) -> dict[str, np.ndarray]:
+        return {"blob": self._blob, "offsets": self._offsets, "order": self._order}
+
+    def _search(self, column: StrColumn) -> tuple[np.ndarray, int, list[Any]]:
+        # A table costs about as much as searching for a sixteenth of the map's ids.
+        find = self._finder() if len(column) * 16 >= len(self) else self._search_chunk
+        codes = np.empty(len(column), np.int32)
+        unknown, done = 0, 0
+        examples: list[str] = []
+        for chunk in column.chunks():
+            part = codes[done : done + len(chunk)]
+            find(chunk, part)
+            if chunk.missing is not None:
+                part[chunk.missing] = -1
+            rows = np.flatnonzero(part < 0)
+            if chunk.missing is not None and len(rows):
+                rows = rows[~chunk.missing[rows]]
+            examples += [chunk.text(row) for row in rows[: SHOWN - len(examples)]]
+            unknown += len(rows)
+            done += len(chunk)
+        return codes, unknown, examples
+
+    def _search_chunk(self, chunk: Utf8Chunk, codes: np.ndarray) -> None:
+        if not native.search_strings(
+            self._blob, self._offsets, self._order, chunk.blob, chunk.offsets, codes
+        ):
+            raise FormatError("the order of an id map is damaged; save the file again")
+
+    def _finder(self) -> Any:
+        """Return a function like :meth:`_search_chunk` that looks up in a hash table made here."""
+        bits = 4
+        while len(self) * 3 > 2 << bits:
+            bits += 1
+        slots = np.zeros(1 << bits, np.uint64)
+        if not native.build_slots(self._blob, self._offsets, slots, bits):
+            raise FormatError("the offsets of an id map are damaged; save the file again")
+
+        def find(chunk: Utf8Chunk, codes: np.ndarray) -> None:
+            native.find_strings(
+                self._blob, self._offsets, slots, bits, chunk.blob, chunk.offsets, codes
+            )
+
+        return find
+
+    def _ids_of(self, codes: np.ndarray) -> np.ndarray:
+        flat = np.ascontiguousarray(codes, np.int32).ravel()
+        strings = native.strings_of_codes(self._blob, self._offsets, flat)
+        if strings is None:
+            raise FormatError("the offsets of an id map are damaged; save the file again")
+        decoded = np.empty(len(flat), object)
+        decoded[:] = strings
+        return decoded.reshape(codes.shape)
+
+    def extend(self, ids: Any, name: str = "ids") -> IdMap:
+        """See :meth:`IdMap.extend`."""
+        column = as_id_column(ids, name)
+        if column.kind != self.kind:
+            self._refuse_other_kind(column, name)
+            if isinstance(column, IntColumn):
+                refuse_padding(column, name)
+            return self
+        from fastrec.data.id_builder import IdBuilder
+
+        builder = IdBuilder(name)
+        builder.add_column(utf8_column(self._blob, self._offsets))
+        builder.add_column(column)
+        return builder.finish()[0] if len(builder) > len(self) else self
+
+    def take(self, codes: np.ndarray) -> IdMap:
+        """See :meth:`IdMap.take`."""
+        rows = Ragged(self._blob, self._offsets).take(codes)
+        return str_map(rows.values, rows.offsets)
+
+
+def int_map(ids: np.ndarray) -> IdMap:
+    """Return the map that gives code ``i`` to ``ids[i]``, different int64 of at least 0."""
+    if (ids[1:] > ids[:-1]).all():
+        return IntIdMap(ids)
+    return IntIdMap(ids, np.argsort(ids).astype(np.int32))
+
+
+def str_map(blob: np.ndarray, offsets: np.ndarray) -> IdMap:
+    """Return the map that gives code ``i`` to string ``i`` of a blob of different strings."""
+    order = np.empty(len(offsets) - 1, np.int32)
+    native.sort_order(blob, offsets, order)
+    return StrIdMap(blob, offsets, order)
+
+
+def range_map(count: int) -> IdMap:
+    """Return the map of the numbers 0 to ``count - 1`` to themselves."""
+    return IntIdMap(np.arange(count, dtype=np.int64))
+
+
+def _checked(array: np.ndarray, dtype: type, part: str, length: int | None = None) -> np.ndarray:
+    """Return a read-only view of an array of a map, of the dtype and length it must have."""
+    if array.ndim != 1 or array.dtype != dtype or (length is not None and len(array) != length):
+        wanted = "" if length is None else f" of length {length}"
+        raise FormatError(
+            f"the {part} of an id map must be {np.dtype(dtype)}{wanted}, "
+            f"got {array.dtype} of shape {array.shape}"
+        )
+    view = np.ascontiguousarray(array).view(np.ndarray)
+    view.flags.writeable = False
+    return view
