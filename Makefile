@@ -61,6 +61,8 @@ bench: $(STAMPS)/ready $(STAMPS)/install-bench
 quality: $(STAMPS)/ready $(STAMPS)/install-cli
 	$(PY) -m benchmarks.quality
 
+# cython-lint calls pycodestyle by name.
+lint: export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 lint: $(STAMPS)/install-core+cli+lint
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check

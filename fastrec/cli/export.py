@@ -1,0 +1,77 @@
+"""``fastrec export``: the vectors of a model for other programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from fastrec.cli.inputs import open_model
+from fastrec.cli.options import AsJson, ModelFile
+from fastrec.cli.output import print_json
+from fastrec.errors import InputError
+
+FORMATS = ("word2vec", "word2vec-binary", "npz", "parquet")
+ENDINGS = {
+    ".txt": "word2vec",
+    ".vec": "word2vec",
+    ".bin": "word2vec-binary",
+    ".npz": "npz",
+    ".parquet": "parquet",
+}
+
+
+def export(
+    model: ModelFile,
+    out: Annotated[Path, typer.Option(help="The file to write.")],
+    format: Annotated[
+        str | None,
+        typer.Option(metavar="|".join(FORMATS), help="Default: by the ending of --out."),
+    ] = None,
+    vectors: Annotated[str, typer.Option(metavar="item|user", help="Which vectors.")] = "item",
+    as_json: AsJson = False,
+) -> None:
+    """Write a model's vectors in word2vec's text or binary format, as npz or as Parquet.
+
+    For example: fastrec export m.fastrec --out vectors.txt
+    """
+    chosen = format or ENDINGS.get(out.suffix, "")
+    if chosen not in FORMATS:
+        asked = f"--format {format}" if format else f"the ending of --out {out}"
+        raise InputError(f"{asked} is no known format; --format takes {', '.join(FORMATS)}")
+    if vectors not in ("item", "user"):
+        raise InputError(f"--vectors takes item or user, got {vectors!r}")
+    opened = open_model(model)
+    found = getattr(opened, f"{vectors}_vectors", None)
+    if found is None:
+        raise InputError(f"{type(opened).__name__} has no {vectors} vectors")
+    _write(found, out, chosen)
+    facts = {"out": out, "format": chosen, "vectors": len(found), "dim": found.dim}
+    if as_json:
+        print_json(facts)
+    else:
+        typer.echo(f"{len(found):,} {vectors} vectors of {found.dim} numbers -> {out} ({chosen})")
+
+
+def _write(vectors: Any, out: Path, chosen: str) -> None:
+    if chosen == "npz":
+        # Fixed-width strings: NumPy would pickle an array of objects.
+        ids = np.array(vectors.ids.ids, dtype=None if vectors.ids.kind == "int" else str)
+        with out.open("wb") as file:
+            np.savez(file, ids=ids, vectors=vectors.matrix)
+    elif chosen == "parquet":
+        _write_parquet(vectors, out)
+    else:
+        vectors.save_word2vec(out, binary=chosen == "word2vec-binary")
+
+
+def _write_parquet(vectors: Any, out: Path) -> None:
+    """Write two columns: ``id`` and ``vector``, a list of ``dim`` float32."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    numbers = pa.array(np.ascontiguousarray(vectors.matrix).reshape(-1))
+    column = pa.FixedSizeListArray.from_arrays(numbers, vectors.dim)
+    pq.write_table(pa.table({"id": pa.array(vectors.ids.ids), "vector": column}), out)

@@ -1,0 +1,115 @@
+"""What the commands are given: logs, queries, models and ids, read from files and from the line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fastrec.errors import InputError
+
+if TYPE_CHECKING:
+    from fastrec.data.interactions import Interactions
+    from fastrec.data.queries import Queries
+
+PARQUET = (".parquet", ".pq")
+CSV = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
+
+
+def read_log(path: Path, **columns: str | None) -> Interactions:
+    """Return the log in a Parquet or CSV file, or in a folder that ``Interactions.save`` wrote.
+
+    Parameters
+    ----------
+    path : Path
+        What it is, is known by its ending, or by its being a folder.
+    **columns : str or None
+        ``user``, ``session``, ``item``, ``order``, ``time``, ``value``: column
+        names; None where the log has no such column.
+
+    Raises
+    ------
+    InputError
+        An ending that is neither, or columns that do not fit.
+    FileNotFoundError
+        There is no such file.
+    """
+    from fastrec.data.interactions import Interactions
+
+    _require(path)
+    given: dict[str, Any] = {name: column for name, column in columns.items() if column is not None}
+    if path.is_dir():
+        if given:
+            raise InputError(
+                f"{path} is a saved log, which knows its columns; leave out "
+                + ", ".join(f"--{name}" for name in given)
+            )
+        return Interactions.open(path)
+    if "item" not in given:
+        raise InputError(f"--item must name the column of {path} that holds the items")
+    if path.name.endswith(PARQUET):
+        return Interactions.from_parquet(path, **given)
+    if path.name.endswith(CSV):
+        return Interactions.from_csv(path, **given)
+    raise InputError(
+        f"{path} has an unknown ending; expected one of {', '.join(PARQUET + CSV)}, "
+        "or a folder that Interactions.save wrote"
+    )
+
+
+def read_queries(path: Path, history: str, target: str) -> Queries:
+    """Return the queries of a Parquet file: a column of histories and one of targets."""
+    from fastrec.data.queries import Queries
+
+    _require(path)
+    if not path.name.endswith(PARQUET):
+        raise InputError(f"queries are read from Parquet ({', '.join(PARQUET)}), got {path}")
+    return Queries.from_parquet(path, history=history, target=target)
+
+
+def open_model(path: Path) -> Any:
+    """Return the model in a file, memory-mapped."""
+    from fastrec.models import load
+
+    _require(path)
+    return load(path, mmap=True)
+
+
+def _require(path: Path) -> None:
+    if not path.exists():
+        raise InputError(f"there is no file {path}")
+
+
+def parse_ids(option: str, text: str, kind: str) -> list[int] | list[str]:
+    """Return the ids in ``text``: separated by commas, or a JSON list where ids hold commas.
+
+    Parameters
+    ----------
+    option : str
+        The option as its user wrote it, for the message.
+    text : str
+        ``12,7,99`` or ``["a, b", "c"]``; empty is an empty list.
+    kind : {"int", "str"}
+        Of the model's ids; see ``IdMap.kind``.
+
+    Raises
+    ------
+    InputError
+        Not a list of ids of this kind.
+    """
+    text = text.strip()
+    if text.startswith("["):
+        try:
+            parts = json.loads(text)
+        except ValueError as error:
+            raise InputError(f"{option} begins with [ but is no JSON list: {error}") from None
+    else:
+        parts = [part.strip() for part in text.split(",")] if text else []
+    if kind == "str":
+        return [str(part) for part in parts]
+    try:
+        return [int(part) for part in parts]
+    except (TypeError, ValueError):
+        raise InputError(
+            f"{option} takes whole numbers separated by commas, as this model's ids are, got {text}"
+        ) from None

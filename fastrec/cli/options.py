@@ -1,0 +1,21 @@
+"""Options that several commands share, each described once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+ModelFile = Annotated[Path, typer.Argument(metavar="MODEL", help="A model file.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
+Threads = Annotated[
+    int | None, typer.Option(help="Threads to use; default: every CPU this process may use.")
+]
+Count = Annotated[int, typer.Option("-k", "--count", help="How many items to return.")]
+HistoryColumn = Annotated[
+    str, typer.Option("--history", help="Column with the list of items that went before.")
+]
+TargetColumn = Annotated[
+    str, typer.Option("--target", help="Column with the item, or list of items, to be found.")
+]
