@@ -74,7 +74,7 @@ format: $(STAMPS)/install-core+cli+lint
 	$(VENV)/bin/ruff check --fix
 	$(VENV)/bin/ruff format
 
-build: $(STAMPS)/install-dev
+build: $(STAMPS)/install-dist
 	rm -rf dist
 	$(PY) -m build
 	tools/check_dist.sh $(PY) dist

@@ -5,7 +5,7 @@ Each hot kernel is compiled once per level from the same source, into
 and loads the best level it can run. Modules that gain nothing from wide
 registers are compiled once, into ``fastrec.native.<name>``.
 
-``FASTREC_DEBUG=1`` switches the bounds checks of Cython back on.
+``FASTREC_DEBUG=1`` switches the bounds checks of Cython back on and keeps symbols.
 ``FASTREC_PREBUILT=1`` compiles nothing: the modules already stand in the source
 folder, and only the package around them is installed.
 """
@@ -22,6 +22,7 @@ PLAIN_MODULES = ("cpu", "ids")
 
 IS_X86_64 = platform.machine().lower() in ("x86_64", "amd64")
 IS_MSVC = sys.platform == "win32"
+IS_DEBUG = os.environ.get("FASTREC_DEBUG") == "1"
 
 GCC_LEVELS = {
     "generic": [],
@@ -51,7 +52,12 @@ MSVC_LEVELS = {"generic": [], "avx2": ["/arch:AVX2"], "avx512": ["/arch:AVX512"]
 # Reassociation and contraction are allowed one by one; -ffast-math is not used because it also
 # lets the compiler assume that NaN does not exist, and the divergence checks need NaN to work.
 GCC_FLAGS = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-fno-signed-zeros"]
-GCC_FLAGS += ["-fassociative-math", "-ffp-contract=fast", "-Wno-unused-function"]
+GCC_FLAGS += ["-fassociative-math", "-ffp-contract=fast"]
+# Cython drops the const of read-only memoryviews; each compiler has its own name for that warning.
+GCC_FLAGS += ["-Wno-unused-function", "-Wno-unknown-warning-option"]
+GCC_FLAGS += ["-Wno-discarded-qualifiers", "-Wno-incompatible-pointer-types-discards-qualifiers"]
+# Python's own flags ask for debug symbols, two thirds of a module's size.
+GCC_FLAGS += [] if IS_DEBUG else ["-g0"]
 MSVC_FLAGS = ["/O2"]
 
 COMMON_FLAGS = MSVC_FLAGS if IS_MSVC else GCC_FLAGS
@@ -60,7 +66,6 @@ HEADERS = [
     os.path.join("src_cython", "include", name)
     for name in sorted(os.listdir(os.path.join("src_cython", "include")))
 ]
-IS_DEBUG = os.environ.get("FASTREC_DEBUG") == "1"
 DIRECTIVES = {
     "language_level": 3,
     "boundscheck": IS_DEBUG,
