@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 import fastrec.native.ids as native
+from fastrec.data.ragged import Ragged
 from fastrec.errors import InputError
 
 CHUNK = 65_536  # rows a step: the scratch memory of a step stays within a few MB
@@ -99,6 +100,30 @@ def as_id_column(ids: Any, name: str = "ids") -> IdColumn:
                 f"{name} must be a list or an array of ids, got {type(ids).__name__}"
             ) from None
     return _of_numpy(np.asarray(ids), name)
+
+
+def present_rows(column: IdColumn) -> tuple[IdColumn, np.ndarray]:
+    """Return the ids of a column that are no padding, and the mask of their rows."""
+    if isinstance(column, IntColumn):
+        mask = column.values >= 0
+        return IntColumn(column.values[mask]), mask
+    missing = [
+        np.zeros(len(chunk), np.bool_) if chunk.missing is None else chunk.missing
+        for chunk in column.chunks()
+    ]
+    mask = ~np.concatenate(missing) if missing else np.ones(0, np.bool_)
+    if mask.all():
+        return column, mask
+
+    def chunks() -> Iterator[Utf8Chunk]:
+        for chunk in column.chunks():
+            if chunk.missing is None:
+                yield chunk
+            else:
+                kept = Ragged(chunk.blob, chunk.offsets).take(np.flatnonzero(~chunk.missing))
+                yield Utf8Chunk(kept.values, kept.offsets, None)
+
+    return StrColumn(int(mask.sum()), chunks), mask
 
 
 def utf8_column(blob: np.ndarray, offsets: np.ndarray) -> StrColumn:

@@ -40,6 +40,9 @@ class IntIdMap(IdMap):
         """All ids by code, int64, a view."""
         return self._ids
 
+    def _column(self) -> IntColumn:
+        return IntColumn(self._ids)
+
     def _parts(self) -> dict[str, np.ndarray]:
         return {"ids": self._ids} | ({} if self._order is None else {"order": self._order})
 
@@ -96,6 +99,9 @@ class StrIdMap(IdMap):
 
     def __len__(self) -> int:
         return len(self._order)
+
+    def _column(self) -> StrColumn:
+        return utf8_column(self._blob, self._offsets)
 
     def _parts(self) -> dict[str, np.ndarray]:
         return {"blob": self._blob, "offsets": self._offsets, "order": self._order}
@@ -161,7 +167,7 @@ class StrIdMap(IdMap):
         from fastrec.data.id_builder import IdBuilder
 
         builder = IdBuilder(name)
-        builder.add_column(utf8_column(self._blob, self._offsets))
+        builder.add_column(self._column())
         builder.add_column(column)
         return builder.finish()[0] if len(builder) > len(self) else self
 

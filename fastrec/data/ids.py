@@ -112,8 +112,13 @@ class IdMap:
         InputError
             Not ids, or ids of the other kind.
         """
+        return self.encode_column(as_id_column(ids, name), name, on_unknown)
+
+    def encode_column(
+        self, column: IdColumn, name: str = "ids", on_unknown: str = "error"
+    ) -> np.ndarray:
+        """Do what :meth:`encode` does for ids that are read already."""
         checks.one_of("on_unknown", on_unknown, ("error", "ignore"))
-        column = as_id_column(ids, name)
         if column.kind != self.kind:
             self._refuse_other_kind(column, name)
             return np.full(len(column), -1, np.int32)
@@ -179,6 +184,25 @@ class IdMap:
         """The size of the map's arrays in bytes."""
         return sum(array.nbytes for array in self._parts().values())
 
+    def codes_in(self, other: IdMap) -> np.ndarray:
+        """Return the code that each id of this map has in another one, int32 of shape (n + 1,).
+
+        Unknown ids have -1, and so has the last entry: indexing the result with codes of this
+        map, -1 among them, translates them.
+
+        Raises
+        ------
+        InputError
+            The maps hold ids of different kinds.
+        """
+        column = self._column()
+        if column.kind != other.kind and len(column):
+            other._refuse_other_kind(column, "ids")
+        found = np.full(len(self) + 1, -1, np.int32)
+        if len(self):
+            found[:-1] = other._search(column)[0]
+        return found
+
     def extend(self, ids: Any, name: str = "ids") -> IdMap:
         """Return a map in which the old ids keep their codes and new ``ids`` get the next ones.
 
@@ -198,6 +222,10 @@ class IdMap:
         raise NotImplementedError
 
     def __len__(self) -> int:
+        raise NotImplementedError
+
+    def _column(self) -> IdColumn:
+        """Return all ids by code as a column to look up."""
         raise NotImplementedError
 
     def _parts(self) -> dict[str, np.ndarray]:

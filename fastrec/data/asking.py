@@ -1,0 +1,243 @@
+"""How queries are made: from a log, from two logs, from columns, from other queries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from fastrec.data.columns import check_lengths
+from fastrec.data.id_builder import IdBuilder
+from fastrec.data.id_columns import as_id_column, present_rows
+from fastrec.data.ids import IdMap
+from fastrec.data.interactions import Interactions
+from fastrec.data.order import sorting_order
+from fastrec.data.queries import Queries
+from fastrec.data.ragged import Ragged, offsets_of, ranges
+from fastrec.data.sequences import flatten, is_nested
+from fastrec.data.swaps import refuse_swapped, refuse_unknown
+from fastrec.errors import InputError
+from fastrec.runtime import checks
+
+
+def every_prefix(log: Interactions, max_history: int | None, exclude_seen: bool) -> Queries:
+    """See :meth:`Queries.every_prefix`."""
+    is_first = np.zeros(len(log), np.bool_)
+    is_first[log.history_offsets[:-1]] = True
+    return _asked_at(log, np.flatnonzero(~is_first), max_history, exclude_seen)
+
+
+def last_item(log: Interactions, max_history: int | None, exclude_seen: bool) -> Queries:
+    """See :meth:`Queries.last_item`."""
+    offsets = log.history_offsets
+    return _asked_at(log, offsets[1:][np.diff(offsets) > 1] - 1, max_history, exclude_seen)
+
+
+def _asked_at(
+    log: Interactions, rows: np.ndarray, max_history: int | None, exclude_seen: bool
+) -> Queries:
+    """Return queries whose targets are single rows of the log, and whose histories end before."""
+    if len(rows) == 0:
+        raise InputError("nothing can be asked: no history has two events or more")
+    begins = log.history_offsets[np.searchsorted(log.history_offsets, rows, "right") - 1]
+    lengths = rows - begins
+    if max_history is not None:
+        lengths = np.minimum(lengths, checks.whole_number("max_history", max_history))
+    known = ranges(rows - lengths, lengths)
+    offsets = offsets_of(lengths)
+    return Queries(
+        item_ids=log.item_ids,
+        histories=Ragged(log.item[known], offsets),
+        targets=Ragged.from_lengths(log.item[rows], np.ones(len(rows), np.int64)),
+        exclude_seen=exclude_seen,
+        user=None if log.user is None else log.user[rows],
+        user_ids=log.user_ids,
+        history_time=None if log.time is None else log.time[known],
+        history_value=None if log.value is None else log.value[known],
+        time=None if log.time is None else log.time[rows],
+        time_unit=log.time_unit,
+        context={name: column[rows] for name, column in log.context.items()},
+        context_ids=log.context_ids,
+    )
+
+
+def held_out(train: Interactions, test: Interactions, exclude_seen: bool) -> Queries:
+    """See :meth:`Queries.held_out`."""
+    checks.flag("exclude_seen", exclude_seen)
+    refuse_swapped(test.item_ids, test.user_ids, train.item_ids, train.user_ids)
+    if (train.user is None) != (test.user is None):
+        raise InputError("train and test must both know users, or both know sessions only")
+    owner, owner_ids, asker = train.owner, train.owner_ids, test.owner
+    owners = test.owner_ids.codes_in(owner_ids)  # of each asker; -1 where train does not know it
+    items = test.item_ids.codes_in(train.item_ids)[test.item]
+
+    order = None  # train rows of a user lie together; sessions of one may lie out of time
+    if train.user is not None and train.session is not None and train.time is not None:
+        order = sorting_order([owner, train.time])
+    first = np.searchsorted(owner, np.arange(len(owner_ids) + 1, dtype=owner.dtype))
+
+    keep = _first_of_pairs(asker, test.item)
+    if exclude_seen:
+        seen = np.unique(owner.astype(np.int64) * train.n_items + train.item)
+        pairs = owners[asker].astype(np.int64) * train.n_items + items
+        is_known = (owners[asker] >= 0) & (items >= 0)
+        keep &= ~(is_known & np.isin(pairs, seen))
+    rows = np.flatnonzero(keep)
+    if len(rows) == 0:
+        raise InputError(
+            "nothing can be asked: every item of test is in its user's history already; "
+            "give exclude_seen=False where items are taken again"
+        )
+    starts = np.flatnonzero(np.diff(asker[rows], prepend=-1))
+    askers = owners[asker[rows[starts]]]
+    lengths = np.where(askers >= 0, first[askers + 1] - first[askers], 0)
+    known = ranges(first[askers], lengths)
+    known = known if order is None else order[known]
+    return Queries(
+        item_ids=train.item_ids,
+        histories=Ragged(train.item[known], offsets_of(lengths)),
+        targets=Ragged(items[rows], np.append(starts, len(rows)).astype(np.int64)),
+        exclude_seen=exclude_seen,
+        user=askers if train.user is not None else None,
+        user_ids=train.user_ids,
+        history_time=None if train.time is None else train.time[known],
+        history_value=None if train.value is None else train.value[known],
+        time=test.time[rows[starts]]
+        if test.time_unit == train.time_unit and test.time is not None
+        else None,
+        time_unit=train.time_unit,
+    )
+
+
+def _first_of_pairs(asker: np.ndarray, item: np.ndarray) -> np.ndarray:
+    """Return the mask of the first row of each pair of asker and item."""
+    pairs = asker.astype(np.int64) * (int(item.max()) + 1) + item
+    mask = np.zeros(len(pairs), np.bool_)
+    mask[np.unique(pairs, return_index=True)[1]] = True
+    return mask
+
+
+def from_columns(
+    histories: Any,
+    targets: Any | None,
+    users: Any | None,
+    item_ids: IdMap | None,
+    user_ids: IdMap | None,
+    exclude_seen: bool,
+    names: Mapping[str, str] | None = None,
+) -> Queries:
+    """See :meth:`Queries.from_columns`; ``names`` are what messages call the three columns."""
+    called = {"history": "histories", "target": "targets", "user": "users"} | dict(names or {})
+    flat, lengths = flatten(histories, called["history"])
+    answers, counts = None, None
+    if targets is not None:
+        if is_nested(targets):
+            answers, counts = flatten(targets, called["target"])
+        else:
+            answers, counts = targets, np.ones(len(targets), np.int64)
+        check_lengths({called["history"]: len(lengths), called["target"]: len(counts)})
+    known = item_ids if item_ids is not None else _map_of([flat, answers], called["history"])
+    history = _encoded(flat, lengths, known, called["history"], keep_unknown=False)
+    target = None
+    if answers is not None and counts is not None:
+        target = _encoded(answers, counts, known, called["target"], keep_unknown=True)
+        if (target.lengths == 0).any():
+            row = int(np.argmin(target.lengths))
+            raise InputError(
+                f"each query must have a target, {called['target']} row {row} has none"
+            )
+        refuse_unknown(history, target, len(flat), len(known))
+    user = None
+    if users is not None:
+        user_ids = user_ids if user_ids is not None else IdMap.from_ids(users, called["user"])[0]
+        user = user_ids.encode(users, on_unknown="ignore", name=called["user"])
+    return Queries(
+        known, history, target, exclude_seen, user, user_ids if user is not None else None
+    )
+
+
+def _map_of(columns: list[Any], name: str) -> IdMap:
+    """Return the map of all the ids of some columns; padding is no id."""
+    builder = IdBuilder(name)
+    for ids in columns:
+        if ids is not None:
+            builder.add_column(present_rows(as_id_column(ids, name))[0])
+    return builder.finish()[0]
+
+
+def _encoded(ids: Any, lengths: np.ndarray, known: IdMap, name: str, keep_unknown: bool) -> Ragged:
+    """Return rows of codes without padding, and without unknown ids unless these are kept as -1."""
+    column = as_id_column(ids, name)
+    codes = known.encode_column(column, name, on_unknown="ignore")
+    rows = Ragged.from_lengths(codes, lengths)
+    return rows.where(present_rows(column)[1] if keep_unknown else codes >= 0)
+
+
+def from_parquet(
+    path: Any,
+    names: Mapping[str, str | None],
+    item_ids: IdMap | None,
+    user_ids: IdMap | None,
+    exclude_seen: bool,
+) -> Queries:
+    """See :meth:`Queries.from_parquet`."""
+    from fastrec.data.columns import pick
+    from fastrec.data.readers import parquet_table, whole_column
+
+    table = parquet_table(path)
+    wanted = {role: name for role, name in names.items() if name is not None}
+    for role, name in wanted.items():
+        pick(name, table.names, f"{role}=", table.where)
+    batches = list(table.batches(list(dict.fromkeys(wanted.values()))))
+    if not batches:
+        raise InputError(f"{table.where} has no rows")
+    columns = {role: whole_column(batches, name) for role, name in wanted.items()}
+    return from_columns(
+        columns["history"],
+        columns.get("target"),
+        columns.get("user"),
+        item_ids,
+        user_ids,
+        exclude_seen,
+        {role: f"column {name!r}" for role, name in wanted.items()},
+    )
+
+
+def translate(queries: Queries, item_ids: IdMap, user_ids: IdMap | None) -> Queries:
+    """See :meth:`Queries.translate`."""
+    moved = queries
+    if queries.item_ids != item_ids:
+        if queries.targets is not None:
+            refuse_swapped(queries.item_ids, queries.user_ids, item_ids, user_ids)
+        moved = _translate_items(queries, item_ids)
+    else:
+        moved = replace(queries, item_ids=item_ids)
+    if user_ids is None or queries.user is None or queries.user_ids is None:
+        return moved
+    if queries.user_ids == user_ids:
+        return replace(moved, user_ids=user_ids)
+    codes = queries.user_ids.codes_in(user_ids)[queries.user]
+    return replace(moved, user=codes, user_ids=user_ids)
+
+
+def _translate_items(queries: Queries, item_ids: IdMap) -> Queries:
+    codes = queries.item_ids.codes_in(item_ids)
+    old = queries.histories
+    inside = slice(int(old.offsets[0]), int(old.offsets[-1]))
+    history = Ragged(codes[old.flat], old.offsets - old.offsets[0])
+    keep = history.values >= 0
+    targets = queries.targets
+    if targets is not None:
+        targets = Ragged(codes[targets.flat], targets.offsets - targets.offsets[0])
+        refuse_unknown(history.where(keep), targets, old.total, len(item_ids))
+    times, values = queries.history_time, queries.history_value
+    return replace(
+        queries,
+        item_ids=item_ids,
+        histories=history.where(keep),
+        targets=targets,
+        history_time=None if times is None else times[inside][keep],
+        history_value=None if values is None else values[inside][keep],
+    )
