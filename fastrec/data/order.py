@@ -30,8 +30,8 @@ def sorting_order(keys: list[np.ndarray]) -> np.ndarray | None:
     Parameters
     ----------
     keys : list of ndarray, shape (n,)
-        The first counts most. int32 are taken for codes from 0 on, of which there are about
-        as many as rows at most; int64 and floats may be anything (no NaN).
+        The first counts most. int32 are codes from 0 on; int64 and floats may be anything
+        but NaN.
 
     Notes
     -----
@@ -45,7 +45,8 @@ def sorting_order(keys: list[np.ndarray]) -> np.ndarray | None:
         part = key if order is None else key[order]
         if is_sorted([part]):
             continue
-        step = _counting_order(part) if key.dtype == np.int32 else _stable_order(part)
+        is_dense = key.dtype == np.int32 and int(part.max()) < 4 * len(part) + 65_536
+        step = _counting_order(part) if is_dense else _stable_order(part)
         order = step if order is None else order[step]
     return order
 
