@@ -75,20 +75,13 @@ def refuse_empty(rows: int) -> None:
 
 
 def of_rows(
-    rows: dict[str, np.ndarray], maps: Mapping[str, IdMap], time_unit: str | None
-) -> Interactions:
-    """Return the log of encoded rows in any order; ``rows`` is emptied on the way."""
-    history_offsets = sort_rows(rows)
-    return of_sorted(rows, maps, time_unit, history_offsets)
-
-
-def of_sorted(
-    rows: Mapping[str, np.ndarray],
+    rows: dict[str, np.ndarray],
     maps: Mapping[str, IdMap],
     time_unit: str | None,
-    history_offsets: np.ndarray,
+    items: Mapping[str, np.ndarray] | None = None,
 ) -> Interactions:
-    """Return the log of encoded rows that are sorted."""
+    """Return the log of encoded rows in any order; ``rows`` is sorted on the way."""
+    history_offsets = sort_rows(rows)
     return Interactions(
         item=rows["item"],
         item_ids=maps["item"],
@@ -102,6 +95,7 @@ def of_sorted(
         value=rows.get("value"),
         context=_contexts(rows),
         context_ids=_contexts(maps),
+        items=items,
     )
 
 
