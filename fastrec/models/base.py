@@ -284,9 +284,8 @@ class Recommender(Model):
         if weights is not None:
             value = flat_weights(weights, lengths)
         known = flat >= 0
-        counts = np.bincount(np.repeat(np.arange(len(rows)), lengths)[known], minlength=len(rows))
-        offsets = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
-        return Ragged(flat[known], offsets), None if value is None else value[known]
+        codes = Ragged.from_lengths(flat, lengths).where(known)
+        return codes, None if value is None else value[known]
 
     def _encode_items(self, name: str, items: Any, rows: int) -> np.ndarray | Ragged | None:
         """Encode ``exclude`` or ``allow``: one list for all rows, or one per row."""

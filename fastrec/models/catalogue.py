@@ -50,15 +50,15 @@ class Catalogue:
     def extended(self, log: Interactions, min_count: int = 1) -> Catalogue:
         """Return this catalogue with a log's counts and its new items added behind the old ones."""
         fresh = log.item_counts()
-        known = self.item_ids.encode(log.item_ids.ids, on_unknown="ignore")
-        fits = fresh >= max(min_count, 1)
-        new = np.flatnonzero((known < 0) & fits)
-        new = new[np.argsort(-fresh[new], kind="stable")]
-        item_ids = self.item_ids.extend(log.item_ids.ids[new]) if len(new) else self.item_ids
-        counts = np.concatenate((self.item_counts, fresh[new]))
-        counts[known[known >= 0]] += fresh[known >= 0]
+        known = log.item_ids.codes_in(self.item_ids)[:-1] >= 0
+        new = np.flatnonzero(~known & (fresh >= max(min_count, 1)))
+        item_ids = self.item_ids.extend(log.item_ids.decode(new)) if len(new) else self.item_ids
+        counts = np.zeros(len(item_ids), dtype=np.int64)
+        counts[: len(self.item_counts)] = self.item_counts
+        rows = log.item_ids.codes_in(item_ids)[:-1]
+        counts[rows[rows >= 0]] += fresh[rows >= 0]
         return Catalogue(item_ids, counts)
 
     def rows_of(self, log: Interactions) -> np.ndarray:
         """Return the row of each item of a log, int32 by the log's item code; -1 for none."""
-        return self.item_ids.encode(log.item_ids.ids, on_unknown="ignore")
+        return log.item_ids.codes_in(self.item_ids)

@@ -80,17 +80,9 @@ def _with_histories(histories: Ragged, exclude: np.ndarray | Ragged | None) -> R
         return histories
     if not isinstance(exclude, Ragged):
         count = len(histories)
-        values = np.tile(np.asarray(exclude, np.int32), count)
-        exclude = Ragged(values, np.arange(count + 1, dtype=np.int64) * len(exclude))
-    lengths = histories.lengths + exclude.lengths
-    offsets = np.concatenate(([0], np.cumsum(lengths))).astype(np.int64)
-    joined = np.empty(offsets[-1], dtype=np.int32)
-    joined[_places(offsets[:-1], histories)] = histories.values
-    joined[_places(offsets[:-1] + histories.lengths, exclude)] = exclude.values
-    return Ragged(joined, offsets)
-
-
-def _places(starts: np.ndarray, lists: Ragged) -> np.ndarray:
-    """Return where the values of ``lists`` go when list i begins at ``starts[i]``."""
-    shift = starts - lists.offsets[:-1]
-    return np.arange(len(lists.values)) + np.repeat(shift, lists.lengths)
+        shared = np.asarray(exclude, np.int32)
+        exclude = Ragged.from_lengths(np.tile(shared, count), np.full(count, len(shared)))
+    owners = np.concatenate((histories.row_numbers, exclude.row_numbers))
+    joined = np.concatenate((histories.flat, exclude.flat))
+    order = np.argsort(owners, kind="stable")
+    return Ragged.from_lengths(joined[order], histories.lengths + exclude.lengths)

@@ -111,7 +111,15 @@ class TopKIndex:
         """Return the number of rows."""
         return len(self._matrix)
 
-    def search(self, queries: Any, k: int, *, exclude: Any = None, allow: Any = None) -> TopK:
+    def search(
+        self,
+        queries: Any,
+        k: int,
+        *,
+        exclude: Any = None,
+        allow: Any = None,
+        threads: int | None = None,
+    ) -> TopK:
         """Return the ``k`` best rows of each query.
 
         Parameters
@@ -123,6 +131,8 @@ class TopKIndex:
         exclude, allow : None, 1-D array_like of int, or Ragged
             Rows that are no answer; the only rows that are. One list for all queries, or a
             ``Ragged`` with one list for each. -1 is padding.
+        threads : int or None
+            Threads of this search, the caller's included; None takes those of the index.
 
         Returns
         -------
@@ -136,7 +146,7 @@ class TopKIndex:
             could overflow float32.
         """
         k = whole_number("k", k)
-        threads = resolve_threads(self.threads)
+        threads = resolve_threads(self.threads if threads is None else threads)
         matrix = self._checked_queries(queries, threads)
         n_rows, n_queries = len(self), len(matrix)
         excluded = row_lists("exclude", exclude, n_rows, n_queries, self._kernel, threads)

@@ -201,40 +201,73 @@ static inline void put_weight(float *weight, int rows, int columns, int row, int
     weight[(int64_t)rows * tile + row * width + (column - tile)] = w;
 }
 
-/* Train the input rows of [low, low + rows) against the group's centers and shared noise. */
-static void train_rows(Walk *walk, const Group *group, int64_t low, int rows, int side) {
-    const SgnsPlan *plan = walk->plan;
-    const Layout *layout = &walk->layout;
+/* The rows of a block that stand in a window of its group, and what they weigh there. */
+typedef struct {
+    int count;
     float *x[BLOCK_ROWS];
-    for (int r = 0; r < rows; r++) x[r] = plan->input + layout->item[low + r] * plan->stride;
-    for (int r = 0; r < rows; r++) {
-        float seen[MAX_GROUP], sum = 0;
-        int64_t position = low + r;
+    float seen[BLOCK_ROWS][MAX_GROUP]; /* weight of the pair with each center */
+    float sum[BLOCK_ROWS];
+} Contexts;
+
+static void find_contexts(const Walk *walk, const Group *group, int64_t low, int64_t high, Contexts *contexts) {
+    const Layout *layout = &walk->layout;
+    contexts->count = 0;
+    for (int64_t position = low; position < high; position++) {
+        float *seen = contexts->seen[contexts->count], sum = 0;
         for (int j = 0; j < group->count; j++) {
             int64_t center = group->first + j;
             int is_pair = position >= layout->low[center] && position < layout->high[center] &&
                           position != center;
             seen[j] = is_pair ? center_weight(walk, center) : 0.0f;
             sum += seen[j];
-            put_weight(walk->weight, rows, group->columns, r, j, seen[j]);
         }
-        walk->pairs += sum;
-        for (int k = 0; k < plan->negatives; k++) {
-            float w = sum;
-            if (group->collides)
-                for (int j = 0; j < group->count; j++)
-                    if (walk->noise_items[side][k] == layout->item[group->first + j]) w -= seen[j];
-            put_weight(walk->weight, rows, group->columns, r, group->count + k, -w);
+        if (sum == 0) continue;
+        contexts->sum[contexts->count] = sum;
+        contexts->x[contexts->count++] = walk->plan->input + layout->item[position] * walk->plan->stride;
+    }
+}
+
+/* Take back the weight of noise items that are one of the group's centers. */
+static void forgive_collisions(Walk *walk, const Group *group, const Contexts *contexts, int side) {
+    for (int k = 0; k < walk->plan->negatives; k++)
+        for (int r = 0; r < contexts->count; r++) {
+            float w = contexts->sum[r];
+            for (int j = 0; j < group->count; j++)
+                if (walk->noise_items[side][k] == walk->layout.item[group->first + j]) w -= contexts->seen[r][j];
+            put_weight(walk->weight, contexts->count, group->columns, r, group->count + k, -w);
+        }
+}
+
+static void fill_weights(Walk *walk, const Group *group, const Contexts *contexts, int side) {
+    float *weight = walk->weight;
+    for (int tile = 0; tile < group->columns; tile += TILE) {
+        int end = tile + TILE < group->columns ? tile + TILE : group->columns;
+        int seen_end = group->count < end ? group->count : end;
+        for (int r = 0; r < contexts->count; r++) {
+            int column = tile;
+            for (; column < seen_end; column++) *weight++ = contexts->seen[r][column];
+            for (; column < end; column++) *weight++ = -contexts->sum[r];
         }
     }
-    walk->loss += block_train(x, x, rows, walk->rows[side], group->columns, plan->stride / SIMD_LANES,
-                              walk->score, walk->weight, walk->learning_rate);
+    if (group->collides) forgive_collisions(walk, group, contexts, side);
+}
+
+/* Train the input rows of the positions [low, high) against the group's centers and shared noise. */
+static void train_rows(Walk *walk, const Group *group, int64_t low, int64_t high, int side) {
+    Contexts contexts;
+    find_contexts(walk, group, low, high, &contexts);
+    if (!contexts.count) return;
+    fill_weights(walk, group, &contexts, side);
+    for (int r = 0; r < contexts.count; r++) walk->pairs += contexts.sum[r];
+    walk->loss += block_train(contexts.x, contexts.x, contexts.count, walk->rows[side], group->columns,
+                              walk->plan->stride / SIMD_LANES, walk->score, walk->weight,
+                              walk->learning_rate);
 }
 
 static void train_skipgram(Walk *walk, const Group *group, int side) {
     for (int64_t low = group->low; low < group->high; low += BLOCK_ROWS) {
-        int64_t left = group->high - low;
-        train_rows(walk, group, low, left < BLOCK_ROWS ? (int)left : BLOCK_ROWS, side);
+        int64_t high = low + BLOCK_ROWS < group->high ? low + BLOCK_ROWS : group->high;
+        train_rows(walk, group, low, high, side);
     }
 }
 
