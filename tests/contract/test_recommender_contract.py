@@ -2,6 +2,7 @@
 
 import copy
 import inspect
+import itertools
 import multiprocessing
 import pickle
 import threading
@@ -331,7 +332,7 @@ def test_three_threads_at_once_get_the_same_answers(model):
         thread.start()
     for thread in threads:
         thread.join()
-    for answer in sum(answers, []):
+    for answer in itertools.chain.from_iterable(answers):
         same(answer, expected)
 
 
