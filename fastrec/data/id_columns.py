@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 
@@ -21,7 +21,7 @@ CHUNK = 65_536  # rows a step: the scratch memory of a step stays within a few M
 LARGEST_ID = 2**63 - 1
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Utf8Chunk:
     """Some consecutive strings: a blob, int64 offsets into it, and a mask of the missing ones."""
 
@@ -32,33 +32,45 @@ class Utf8Chunk:
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
-    def text(self, row: int) -> str:
-        """Return string ``row`` as Python's own."""
-        return bytes(self.blob[self.offsets[row] : self.offsets[row + 1]]).decode("utf-8")
 
-
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class IntColumn:
     """Integer ids, int64, -1 where padded or missing; ``missing`` says how many were null."""
 
     values: np.ndarray
     missing: int = 0
-    kind = "int"
+    kind: ClassVar[str] = "int"
 
     def __len__(self) -> int:
         return len(self.values)
 
+    def values_of(self, rows: np.ndarray) -> list[int]:
+        """Return the ids of a few rows."""
+        return self.values[rows].tolist()
 
-@dataclass(frozen=True)
+
+@dataclass(slots=True)
 class StrColumn:
     """String ids: ``length`` of them, made anew as UTF-8 chunks by each call of ``chunks``."""
 
     length: int
     chunks: Callable[[], Iterator[Utf8Chunk]]
-    kind = "str"
+    kind: ClassVar[str] = "str"
 
     def __len__(self) -> int:
         return self.length
+
+    def values_of(self, rows: np.ndarray) -> list[str]:
+        """Return the ids of a few rows, in ascending order; reads the column up to these."""
+        values: list[str] = []
+        done = 0
+        for chunk in self.chunks():
+            inside = rows[(rows >= done) & (rows < done + len(chunk))] - done
+            values += native.strings_of_codes(chunk.blob, chunk.offsets, inside.astype(np.int32))
+            done += len(chunk)
+            if len(values) == len(rows):
+                break
+        return values
 
 
 IdColumn = IntColumn | StrColumn

@@ -15,7 +15,7 @@ from fastrec.data.id_columns import (
     refuse_padding,
     utf8_column,
 )
-from fastrec.data.ids import SHOWN, IdMap
+from fastrec.data.ids import IdMap
 from fastrec.data.ragged import Ragged
 from fastrec.errors import FormatError
 
@@ -46,7 +46,7 @@ class IntIdMap(IdMap):
     def _parts(self) -> dict[str, np.ndarray]:
         return {"ids": self._ids} | ({} if self._order is None else {"order": self._order})
 
-    def _search(self, column: IntColumn) -> tuple[np.ndarray, int, list[Any]]:
+    def _codes_of(self, column: IntColumn) -> np.ndarray:
         values = column.values
         codes = np.empty(len(values), np.int32)
         if self._is_gapless:
@@ -56,8 +56,7 @@ class IntIdMap(IdMap):
             codes[~known] = -1
         elif not native.search_ints(self._ids, self._order, values, codes):
             raise FormatError("the order of an id map is damaged; save the file again")
-        unknown = np.flatnonzero((codes < 0) & (values >= 0))
-        return codes, len(unknown), values[unknown[:SHOWN]].tolist()
+        return codes
 
     def _ids_of(self, codes: np.ndarray) -> np.ndarray:
         if codes.size == 0 or codes.min() >= 0:
@@ -72,10 +71,8 @@ class IntIdMap(IdMap):
         if not isinstance(column, IntColumn) or len(column) == 0:
             return self
         refuse_padding(column, name)
-        codes, unknown, _ = self._search(column)
-        if not unknown:
-            return self
-        return int_map(np.concatenate((self._ids, np.unique(column.values[codes < 0]))))
+        new = np.unique(column.values[self._codes_of(column) < 0])
+        return int_map(np.concatenate((self._ids, new))) if len(new) else self
 
     def take(self, codes: np.ndarray) -> IdMap:
         """See :meth:`IdMap.take`."""
@@ -106,24 +103,18 @@ class StrIdMap(IdMap):
     def _parts(self) -> dict[str, np.ndarray]:
         return {"blob": self._blob, "offsets": self._offsets, "order": self._order}
 
-    def _search(self, column: StrColumn) -> tuple[np.ndarray, int, list[Any]]:
+    def _codes_of(self, column: StrColumn) -> np.ndarray:
         # A table costs about as much as searching for a sixteenth of the map's ids.
         find = self._finder() if len(column) * 16 >= len(self) else self._search_chunk
         codes = np.empty(len(column), np.int32)
-        unknown, done = 0, 0
-        examples: list[str] = []
+        done = 0
         for chunk in column.chunks():
             part = codes[done : done + len(chunk)]
             find(chunk, part)
             if chunk.missing is not None:
                 part[chunk.missing] = -1
-            rows = np.flatnonzero(part < 0)
-            if chunk.missing is not None and len(rows):
-                rows = rows[~chunk.missing[rows]]
-            examples += [chunk.text(row) for row in rows[: SHOWN - len(examples)]]
-            unknown += len(rows)
             done += len(chunk)
-        return codes, unknown, examples
+        return codes
 
     def _search_chunk(self, chunk: Utf8Chunk, codes: np.ndarray) -> None:
         if not native.search_strings(

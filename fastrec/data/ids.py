@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from fastrec.data.id_columns import IdColumn, IntColumn, as_id_column
+from fastrec.data.id_columns import IdColumn, IntColumn, as_id_column, present_rows
 from fastrec.errors import FormatError, InputError, UnknownIdError
 from fastrec.runtime import checks
 
@@ -122,14 +122,21 @@ class IdMap:
         if column.kind != self.kind:
             self._refuse_other_kind(column, name)
             return np.full(len(column), -1, np.int32)
-        codes, unknown, examples = self._search(column)
-        if unknown and on_unknown == "error":
-            shown = ", ".join(map(repr, examples)) + (", ..." if unknown > len(examples) else "")
-            raise UnknownIdError(
-                f"{unknown} of {len(codes)} {name} are unknown: {shown}; {len(self)} ids are "
-                'known; leave these out, or skip them with on_unknown="ignore"'
-            )
+        codes = self._codes_of(column)
+        if on_unknown == "error" and (codes < 0).any():
+            self._refuse_unknown(column, codes, name)
         return codes
+
+    def _refuse_unknown(self, column: IdColumn, codes: np.ndarray, name: str) -> None:
+        """Raise where a code is -1 and its id is no padding."""
+        unknown = np.flatnonzero((codes < 0) & present_rows(column)[1])
+        if len(unknown):
+            shown = ", ".join(map(repr, column.values_of(unknown[:SHOWN])))
+            raise UnknownIdError(
+                f"{len(unknown)} of {len(codes)} {name} are unknown: {shown}"
+                f"{', ...' if len(unknown) > SHOWN else ''}; {len(self)} ids are known; leave "
+                'these out, or skip them with on_unknown="ignore"'
+            )
 
     def decode(self, codes: Any) -> np.ndarray:
         """Return the ids of ``codes``, in their shape: int64, or objects of str for strings.
@@ -200,7 +207,7 @@ class IdMap:
             other._refuse_other_kind(column, "ids")
         found = np.full(len(self) + 1, -1, np.int32)
         if len(self):
-            found[:-1] = other._search(column)[0]
+            found[:-1] = other._codes_of(column)
         return found
 
     def extend(self, ids: Any, name: str = "ids") -> IdMap:
@@ -231,8 +238,8 @@ class IdMap:
     def _parts(self) -> dict[str, np.ndarray]:
         raise NotImplementedError
 
-    def _search(self, column: Any) -> tuple[np.ndarray, int, list[Any]]:
-        """Return the codes of a column of this kind, the number of unknown ids and a few."""
+    def _codes_of(self, column: Any) -> np.ndarray:
+        """Return the codes of a column of this kind, -1 for padding and unknown ids."""
         raise NotImplementedError
 
     def _ids_of(self, codes: np.ndarray) -> np.ndarray:
