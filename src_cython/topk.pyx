@@ -22,6 +22,7 @@ cdef extern from "topk.h" nogil:
         TOPK_BLOCK_STEP
 
     ctypedef struct TopKJob:
+        int64_t n_items
         const float *items
         int64_t stride
         int64_t dim
@@ -83,6 +84,7 @@ cdef void set_items(TopKJob *job, const float[:, :] items, const float[::1] bias
                     const int32_t[::1] exclude, const int64_t[::1] exclude_begins,
                     const int64_t[::1] exclude_ends) noexcept:
     """Set what is searched: the rows, their bias (or None) and the rows to leave out (or None)."""
+    job.n_items = items.shape[0]
     job.items = &items[0, 0]
     job.stride = row_stride(items)
     job.dim = items.shape[1]

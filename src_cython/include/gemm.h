@@ -13,7 +13,8 @@
  * 128 bytes for 28 fused multiply-adds.
  *
  * A tile function returns 0 when no result is above its lane's limit, and then stores nothing;
- * else it stores the tile (row-major) and returns 1.
+ * else it stores the tile (row-major) and returns which vectors hold such a result: bit 0 for the
+ * first, bit 1 for the second.
  */
 #ifndef FASTREC_GEMM_H
 #define FASTREC_GEMM_H
@@ -25,17 +26,19 @@
 #include "simd.h"
 
 #define GEMM_PANEL (2 * SIMD_LANES)
+#define GEMM_LINE 16 /* floats in a cache line */
 
-/* Row r of a tile lies at b[o]: six pointers and four offsets address 28 rows, which leaves the
- * integer registers room. */
-#define GEMM_ROWS_6(X) X(0, b0, 0) X(1, b0, s1) X(2, b0, s2) X(3, b0, s3) X(4, b0, s4) X(5, b1, 0)
-#define GEMM_ROWS_12(X) GEMM_ROWS_6(X) X(6, b1, s1) X(7, b1, s2) X(8, b1, s3) X(9, b1, s4) \
-    X(10, b2, 0) X(11, b2, s1)
-#define GEMM_ROWS_14(X) GEMM_ROWS_12(X) X(12, b2, s2) X(13, b2, s3)
-#define GEMM_ROWS_28(X) GEMM_ROWS_14(X) X(14, b2, s4) \
-    X(15, b3, 0) X(16, b3, s1) X(17, b3, s2) X(18, b3, s3) X(19, b3, s4) \
-    X(20, b4, 0) X(21, b4, s1) X(22, b4, s2) X(23, b4, s3) X(24, b4, s4) \
-    X(25, b5, 0) X(26, b5, s1) X(27, b5, s2)
+/* Row r of a tile lies o bytes after b: with one, three, five and seven strides in registers and
+ * the scales of an address, a pointer reaches nine rows, and the integer registers suffice. */
+#define GEMM_ROWS_6(X) X(0, b0, 0) X(1, b0, s1) X(2, b0, 2 * s1) X(3, b0, s3) X(4, b0, 4 * s1) \
+    X(5, b0, s5)
+#define GEMM_ROWS_12(X) GEMM_ROWS_6(X) X(6, b0, 2 * s3) X(7, b0, s7) X(8, b0, 8 * s1) \
+    X(9, b1, 0) X(10, b1, s1) X(11, b1, 2 * s1)
+#define GEMM_ROWS_14(X) GEMM_ROWS_12(X) X(12, b1, s3) X(13, b1, 4 * s1)
+#define GEMM_ROWS_28(X) GEMM_ROWS_14(X) X(14, b1, s5) X(15, b1, 2 * s3) X(16, b1, s7) \
+    X(17, b1, 8 * s1) X(18, b2, 0) X(19, b2, s1) X(20, b2, 2 * s1) X(21, b2, s3) \
+    X(22, b2, 4 * s1) X(23, b2, s5) X(24, b2, 2 * s3) X(25, b2, s7) X(26, b2, 8 * s1) \
+    X(27, b3, 0)
 
 #if SIMD_LANES == 16 /* 32 registers */
 #define GEMM_WIDE_ROWS 14
@@ -47,6 +50,15 @@
 #define GEMM_WIDE(X) GEMM_ROWS_6(X)
 #define GEMM_NARROW_ROWS 12
 #define GEMM_NARROW(X) GEMM_ROWS_12(X)
+#endif
+
+/* Queries up to which transposing the rows beats broadcasting them. */
+#define GEMM_FEW_MOST (SIMD_LANES / 2)
+
+#if defined(__GNUC__) || defined(__clang__)
+#define GEMM_UNROLL _Pragma("GCC unroll 16")
+#else
+#define GEMM_UNROLL
 #endif
 
 /* How many floats gemm_pack writes for `queries` queries of `depth` numbers. */
@@ -71,24 +83,29 @@ static void gemm_pack(const float *queries, ptrdiff_t stride, int64_t count, int
 }
 
 #define GEMM_POINTERS                                                                             \
-    const ptrdiff_t s1 = stride, s2 = 2 * stride, s3 = 3 * stride, s4 = 4 * stride;               \
-    const float *b0 = rows, *b1 = b0 + 5 * stride, *b2 = b1 + 5 * stride, *b3 = b2 + 5 * stride,  \
-                *b4 = b3 + 5 * stride, *b5 = b4 + 5 * stride;
+    const ptrdiff_t s1 = stride * (ptrdiff_t)sizeof(float), s3 = 3 * s1, s5 = 5 * s1, s7 = 7 * s1; \
+    const char *b0 = (const char *)rows, *b1 = b0 + 9 * s1, *b2 = b1 + 9 * s1, *b3 = b2 + 9 * s1;  \
+    (void)s7;
+#define GEMM_ADVANCE(n) b0 += 4 * n, b1 += 4 * n, b2 += 4 * n, b3 += 4 * n
+#define GEMM_VALUE(b, o) simd_set1(*(const float *)((b) + (o) + 4 * u))
 
-#define GEMM_ADVANCE(n) b0 += n, b1 += n, b2 += n, b3 += n, b4 += n, b5 += n
-
-/* Every four steps a quarter of the rows of the tile `ahead` is asked for, at the same depth: each
- * of its cache lines once. */
+/* A tile asks for the memory that later tiles will want, lines in the order of their addresses,
+ * since that is what the hardware continues by itself: `near` into the first cache and `far`, which
+ * has to wait for memory, into the second (waiting for it in the first would use up its few places
+ * for misses). Every four steps of depth a tile of n rows asks for n / 4 lines, as many as it
+ * reads. Either may be NULL. */
 #define GEMM_PREFETCH(count)                                                                      \
-    {                                                                                             \
-        const float *line = ahead + (k & 12) / 4 * ((count + 3) / 4) * stride + (k & ~15);        \
-        for (int i = 0; i < (count + 3) / 4; i++) SIMD_PREFETCH(line + i * stride);               \
-    }
+    if (near)                                                                                     \
+        for (int64_t i = 0; i < (count + 3) / 4; i++)                                             \
+            SIMD_PREFETCH(near + (k / 4 * ((count + 3) / 4) + i) * GEMM_LINE);                    \
+    if (far)                                                                                      \
+        for (int64_t i = 0; i < (count + 3) / 4; i++)                                             \
+            SIMD_PREFETCH_FAR(far + (k / 4 * ((count + 3) / 4) + i) * GEMM_LINE);
 
 #define GEMM_BEGIN_2(r, b, o) simd_float x##r = simd_set1(start[r]), y##r = x##r;
 #define GEMM_FMA_2(r, b, o)                                                                       \
     {                                                                                             \
-        const simd_float value = simd_set1(b[(o) + u]);                                           \
+        const simd_float value = GEMM_VALUE(b, o);                                          \
         x##r = simd_fma(value, q0, x##r);                                                         \
         y##r = simd_fma(value, q1, y##r);                                                         \
     }
@@ -104,7 +121,7 @@ static void gemm_pack(const float *queries, ptrdiff_t stride, int64_t count, int
     simd_store(tile + r * GEMM_PANEL, x##r), simd_store(tile + r * GEMM_PANEL + SIMD_LANES, y##r);
 
 #define GEMM_BEGIN_1(r, b, o) simd_float x##r = simd_set1(start[r]);
-#define GEMM_FMA_1(r, b, o) x##r = simd_fma(simd_set1(b[(o) + u]), q0, x##r);
+#define GEMM_FMA_1(r, b, o) x##r = simd_fma(GEMM_VALUE(b, o), q0, x##r);
 #define GEMM_STEP_1(step)                                                                         \
     {                                                                                             \
         const ptrdiff_t u = step;                                                                 \
@@ -115,9 +132,10 @@ static void gemm_pack(const float *queries, ptrdiff_t stride, int64_t count, int
 #define GEMM_STORE_1(r, b, o) simd_store(tile + r * SIMD_LANES, x##r);
 
 /* rows: GEMM_WIDE_ROWS rows at `stride`; panel: depth x GEMM_PANEL; start: a number for each row;
- * limits: one for each lane; ahead: rows that are wanted soon; tile: room for the results. */
+ * limits: one for each lane; near, far: see GEMM_PREFETCH; tile: room for the results. */
 static int gemm_wide(const float *rows, ptrdiff_t stride, int64_t depth, const float *panel,
-                     const float *start, const float *limits, const float *ahead, float *tile) {
+                     const float *start, const float *limits, const float *near, const float *far,
+                     float *tile) {
     GEMM_POINTERS
     int64_t k = 0;
     GEMM_WIDE(GEMM_BEGIN_2)
@@ -132,16 +150,18 @@ static int gemm_wide(const float *rows, ptrdiff_t stride, int64_t depth, const f
     }
     simd_float best0 = x0, best1 = y0;
     GEMM_WIDE(GEMM_MAX_2)
-    if (!(simd_above(best0, simd_load(limits)) |
-          simd_above(best1, simd_load(limits + SIMD_LANES))))
-        return 0;
-    GEMM_WIDE(GEMM_STORE_2)
-    return 1;
+    const int passing = (simd_above(best0, simd_load(limits)) ? 1 : 0) |
+                        (simd_above(best1, simd_load(limits + SIMD_LANES)) ? 2 : 0);
+    if (passing) {
+        GEMM_WIDE(GEMM_STORE_2)
+    }
+    return passing;
 }
 
 /* The same for a panel of one vector and GEMM_NARROW_ROWS rows. */
 static int gemm_narrow(const float *rows, ptrdiff_t stride, int64_t depth, const float *panel,
-                       const float *start, const float *limits, const float *ahead, float *tile) {
+                       const float *start, const float *limits, const float *near, const float *far,
+                       float *tile) {
     GEMM_POINTERS
     int64_t k = 0;
     GEMM_NARROW(GEMM_BEGIN_1)
@@ -160,5 +180,46 @@ static int gemm_narrow(const float *rows, ptrdiff_t stride, int64_t depth, const
     GEMM_NARROW(GEMM_STORE_1)
     return 1;
 }
+
+/* The same for the first `queries` lanes of a panel of one vector, when they are few, and SIMD_LANES
+ * rows: here the rows are the lanes, so that no lane computes for a query that is not there. Rows
+ * are transposed in registers; a multiple of SIMD_LANES numbers is read of each. Prefetches stand
+ * between the sums: in a row they would hold up the loads. The tile is stored query by query. */
+#define GEMM_FEW(queries)                                                                         \
+    static int gemm_few_##queries(const float *rows, ptrdiff_t stride, int64_t depth,             \
+                                  const float *panel, const float *start, const float *limits,    \
+                                  const float *near, const float *far, float *tile) {             \
+        simd_float columns[SIMD_LANES], sums[queries];                                            \
+        uint32_t passing = 0;                                                                     \
+        int64_t k = 0;                                                                            \
+        GEMM_UNROLL for (int q = 0; q < queries; q++) sums[q] = simd_load(start);                 \
+        for (; k + SIMD_LANES <= depth; k += SIMD_LANES) {                                        \
+            simd_load_columns(rows + k, stride, columns);                                         \
+            GEMM_UNROLL for (int i = 0; i < SIMD_LANES; i++) {                                    \
+                const int64_t line = k * SIMD_LANES + i * GEMM_LINE;                              \
+                const int is_wanted = i < SIMD_LANES * SIMD_LANES / GEMM_LINE;                    \
+                if (is_wanted && near) SIMD_PREFETCH(near + line);                                \
+                if (is_wanted && far) SIMD_PREFETCH_FAR(far + line);                              \
+                GEMM_UNROLL for (int q = 0; q < queries; q++)                                     \
+                    sums[q] = simd_fma(columns[i], simd_set1(panel[(k + i) * SIMD_LANES + q]),    \
+                                       sums[q]);                                                  \
+            }                                                                                     \
+        }                                                                                         \
+        if (k < depth) simd_load_columns(rows + k, stride, columns);                              \
+        for (int i = 0; k + i < depth; i++)                                                       \
+            for (int q = 0; q < queries; q++)                                                     \
+                sums[q] = simd_fma(columns[i], simd_set1(panel[(k + i) * SIMD_LANES + q]),        \
+                                   sums[q]);                                                      \
+        for (int q = 0; q < queries; q++)                                                         \
+            passing |= simd_above(sums[q], simd_set1(limits[q]));                                 \
+        if (!passing) return 0;                                                                   \
+        for (int q = 0; q < queries; q++) simd_store(tile + q * SIMD_LANES, sums[q]);             \
+        return 1;                                                                                 \
+    }
+
+GEMM_FEW(1)
+GEMM_FEW(2)
+GEMM_FEW(4)
+GEMM_FEW(8)
 
 #endif

@@ -7,11 +7,13 @@
  * simd_fma(a, b, c) is a * b + c; it rounds once where the level has a fused instruction (all but
  * SSE2). A chain of them is summed in the order in which it is written, although the flags allow
  * the compiler to reorder other sums. simd_above(a, b) is a bit per lane, lane 0 lowest, set where
- * a > b; a NaN is above nothing.
+ * a > b; a NaN is above nothing. simd_load_columns(p, stride, columns) reads SIMD_LANES numbers of
+ * each of SIMD_LANES rows and transposes them: lane r of columns[k] is p[r * stride + k].
  */
 #ifndef FASTREC_SIMD_H
 #define FASTREC_SIMD_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #if defined(__AVX512F__)
@@ -32,6 +34,26 @@ static inline uint32_t simd_above(simd_float a, simd_float b) {
 static inline uint32_t simd_unordered(simd_float a, simd_float b) {
     return _mm512_cmp_ps_mask(a, b, _CMP_UNORD_Q);
 }
+static inline void simd_load_columns(const float *p, ptrdiff_t stride, simd_float *columns) {
+    for (int k = 0; k < 16; k += 4) {
+        simd_float v[4];
+        for (int j = 0; j < 4; j++) {
+            const float *row = p + j * stride + k;
+            v[j] = _mm512_castps128_ps512(_mm_loadu_ps(row));
+            v[j] = _mm512_insertf32x4(v[j], _mm_loadu_ps(row + 4 * stride), 1);
+            v[j] = _mm512_insertf32x4(v[j], _mm_loadu_ps(row + 8 * stride), 2);
+            v[j] = _mm512_insertf32x4(v[j], _mm_loadu_ps(row + 12 * stride), 3);
+        }
+        const __m512d a = _mm512_castps_pd(_mm512_unpacklo_ps(v[0], v[1]));
+        const __m512d b = _mm512_castps_pd(_mm512_unpackhi_ps(v[0], v[1]));
+        const __m512d c = _mm512_castps_pd(_mm512_unpacklo_ps(v[2], v[3]));
+        const __m512d d = _mm512_castps_pd(_mm512_unpackhi_ps(v[2], v[3]));
+        columns[k] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, c));
+        columns[k + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, c));
+        columns[k + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(b, d));
+        columns[k + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(b, d));
+    }
+}
 
 #elif defined(__AVX2__) && (defined(__FMA__) || defined(_MSC_VER))
 
@@ -50,6 +72,24 @@ static inline uint32_t simd_above(simd_float a, simd_float b) {
 }
 static inline uint32_t simd_unordered(simd_float a, simd_float b) {
     return (uint32_t)_mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_UNORD_Q));
+}
+static inline void simd_load_columns(const float *p, ptrdiff_t stride, simd_float *columns) {
+    for (int k = 0; k < 8; k += 4) {
+        simd_float v[4];
+        for (int j = 0; j < 4; j++) {
+            const float *row = p + j * stride + k;
+            v[j] = _mm256_castps128_ps256(_mm_loadu_ps(row));
+            v[j] = _mm256_insertf128_ps(v[j], _mm_loadu_ps(row + 4 * stride), 1);
+        }
+        const __m256d a = _mm256_castps_pd(_mm256_unpacklo_ps(v[0], v[1]));
+        const __m256d b = _mm256_castps_pd(_mm256_unpackhi_ps(v[0], v[1]));
+        const __m256d c = _mm256_castps_pd(_mm256_unpacklo_ps(v[2], v[3]));
+        const __m256d d = _mm256_castps_pd(_mm256_unpackhi_ps(v[2], v[3]));
+        columns[k] = _mm256_castpd_ps(_mm256_unpacklo_pd(a, c));
+        columns[k + 1] = _mm256_castpd_ps(_mm256_unpackhi_pd(a, c));
+        columns[k + 2] = _mm256_castpd_ps(_mm256_unpacklo_pd(b, d));
+        columns[k + 3] = _mm256_castpd_ps(_mm256_unpackhi_pd(b, d));
+    }
 }
 
 #elif defined(__SSE2__) || defined(_M_X64)
@@ -74,6 +114,12 @@ static inline uint32_t simd_above(simd_float a, simd_float b) {
 static inline uint32_t simd_unordered(simd_float a, simd_float b) {
     return (uint32_t)_mm_movemask_ps(_mm_cmpunord_ps(a, b));
 }
+static inline void simd_load_columns(const float *p, ptrdiff_t stride, simd_float *columns) {
+    simd_float a = _mm_loadu_ps(p), b = _mm_loadu_ps(p + stride);
+    simd_float c = _mm_loadu_ps(p + 2 * stride), d = _mm_loadu_ps(p + 3 * stride);
+    _MM_TRANSPOSE4_PS(a, b, c, d);
+    columns[0] = a, columns[1] = b, columns[2] = c, columns[3] = d;
+}
 
 #elif defined(__aarch64__) || defined(_M_ARM64)
 
@@ -95,6 +141,14 @@ static inline uint32_t simd_above(simd_float a, simd_float b) { return simd_bits
 static inline uint32_t simd_unordered(simd_float a, simd_float b) {
     return 15u ^ simd_bits(vandq_u32(vceqq_f32(a, a), vceqq_f32(b, b)));
 }
+static inline void simd_load_columns(const float *p, ptrdiff_t stride, simd_float *columns) {
+    const float32x4x2_t a = vtrnq_f32(vld1q_f32(p), vld1q_f32(p + stride));
+    const float32x4x2_t b = vtrnq_f32(vld1q_f32(p + 2 * stride), vld1q_f32(p + 3 * stride));
+    columns[0] = vcombine_f32(vget_low_f32(a.val[0]), vget_low_f32(b.val[0]));
+    columns[1] = vcombine_f32(vget_low_f32(a.val[1]), vget_low_f32(b.val[1]));
+    columns[2] = vcombine_f32(vget_high_f32(a.val[0]), vget_high_f32(b.val[0]));
+    columns[3] = vcombine_f32(vget_high_f32(a.val[1]), vget_high_f32(b.val[1]));
+}
 
 #else
 
@@ -108,16 +162,24 @@ static inline simd_float simd_fma(simd_float a, simd_float b, simd_float c) { re
 static inline simd_float simd_max(simd_float a, simd_float b) { return a > b ? a : b; }
 static inline uint32_t simd_above(simd_float a, simd_float b) { return a > b; }
 static inline uint32_t simd_unordered(simd_float a, simd_float b) { return a != a || b != b; }
+static inline void simd_load_columns(const float *p, ptrdiff_t stride, simd_float *columns) {
+    (void)stride;
+    columns[0] = *p;
+}
 
 #endif
 
-/* Ask for the cache line at p to be brought close; a wrong address does no harm. */
+/* Ask for the cache line at p to be brought close, or only to the second cache; a wrong address
+ * does no harm. */
 #if defined(__GNUC__) || defined(__clang__)
 #define SIMD_PREFETCH(p) __builtin_prefetch((const void *)(p), 0, 3)
+#define SIMD_PREFETCH_FAR(p) __builtin_prefetch((const void *)(p), 0, 2)
 #elif defined(_M_X64)
 #define SIMD_PREFETCH(p) _mm_prefetch((const char *)(p), _MM_HINT_T0)
+#define SIMD_PREFETCH_FAR(p) _mm_prefetch((const char *)(p), _MM_HINT_T1)
 #else
 #define SIMD_PREFETCH(p) ((void)(p))
+#define SIMD_PREFETCH_FAR(p) ((void)(p))
 #endif
 
 /* The place of the lowest bit of a mask that is not 0. */
