@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from fastrec.data.ragged import Ragged
 from fastrec.errors import InputError
 from fastrec.runtime.threads import run_ranges
 
@@ -32,8 +33,6 @@ def float_rows(name: str, value: Any, columns: int | None = None) -> np.ndarray:
             f"{name} must be a matrix of shape (rows, columns), got {array.ndim} dimension(s); "
             "a single row is given as [row]"
         )
-    if array.size == 0 and array.dtype == np.float64:
-        array = array.astype(np.float32)
     if array.dtype.kind not in "fiu":
         raise InputError(f"{name} must hold real numbers, got dtype {array.dtype}")
     if columns is not None and array.shape[1] != columns:
@@ -50,7 +49,6 @@ def _has_plain_rows(array: np.ndarray) -> bool:
         array.flags.aligned
         and (array.shape[1] <= 1 or column == 4)
         and (array.shape[0] <= 1 or (row % 4 == 0 and row >= 4 * array.shape[1]))
-        and array.flags.c_contiguous | (column == 4)
     )
 
 
@@ -128,7 +126,7 @@ def row_lists(
     """
     if value is None:
         return None
-    if hasattr(value, "offsets") and hasattr(value, "values"):
+    if isinstance(value, Ragged):
         return _list_per_query(name, value, n_rows, n_queries, kernel, threads)
     rows = _row_numbers(name, value, n_rows)
     rows = np.unique(rows[rows >= 0])
@@ -137,7 +135,7 @@ def row_lists(
 
 
 def _list_per_query(
-    name: str, ragged: Any, n_rows: int, n_queries: int, kernel: ModuleType, threads: int
+    name: str, ragged: Ragged, n_rows: int, n_queries: int, kernel: ModuleType, threads: int
 ) -> RowLists:
     offsets = np.ascontiguousarray(ragged.offsets, dtype=np.int64)
     if len(offsets) != n_queries + 1:

@@ -15,6 +15,7 @@ from types import ModuleType
 
 import numpy as np
 
+from fastrec.runtime.arrays import aligned_empty
 from fastrec.runtime.threads import run_ranges
 from fastrec.search.arguments import RowLists
 from fastrec.search.result import TopK
@@ -208,7 +209,7 @@ class _Block:
         self.start, self.stop = start, stop
         self.exclude = exclude.slice(start, stop).kernel_arguments if exclude else (None,) * 3
         size = search.kernel.packed_size(stop - start, search.dim)
-        self.panels = np.empty(size, dtype=np.float32)
+        self.panels = aligned_empty((size,))
         search.kernel.pack(queries[start:stop], self.panels)
 
     def scan(self, lists: Shortlists, first: int, last: int) -> None:

@@ -30,14 +30,14 @@
 
 /* Row r of a tile lies o bytes after b: with one, three, five and seven strides in registers and
  * the scales of an address, a pointer reaches nine rows, and the integer registers suffice. */
-#define GEMM_ROWS_6(X) X(0, b0, 0) X(1, b0, s1) X(2, b0, 2 * s1) X(3, b0, s3) X(4, b0, 4 * s1) \
+#define GEMM_ROWS_6(X) X(0, b0, 0) X(1, b0, s1) X(2, b0, 2 * s1) X(3, b0, s3) X(4, b0, 4 * s1)    \
     X(5, b0, s5)
-#define GEMM_ROWS_12(X) GEMM_ROWS_6(X) X(6, b0, 2 * s3) X(7, b0, s7) X(8, b0, 8 * s1) \
+#define GEMM_ROWS_12(X) GEMM_ROWS_6(X) X(6, b0, 2 * s3) X(7, b0, s7) X(8, b0, 8 * s1)             \
     X(9, b1, 0) X(10, b1, s1) X(11, b1, 2 * s1)
 #define GEMM_ROWS_14(X) GEMM_ROWS_12(X) X(12, b1, s3) X(13, b1, 4 * s1)
-#define GEMM_ROWS_28(X) GEMM_ROWS_14(X) X(14, b1, s5) X(15, b1, 2 * s3) X(16, b1, s7) \
-    X(17, b1, 8 * s1) X(18, b2, 0) X(19, b2, s1) X(20, b2, 2 * s1) X(21, b2, s3) \
-    X(22, b2, 4 * s1) X(23, b2, s5) X(24, b2, 2 * s3) X(25, b2, s7) X(26, b2, 8 * s1) \
+#define GEMM_ROWS_28(X) GEMM_ROWS_14(X) X(14, b1, s5) X(15, b1, 2 * s3) X(16, b1, s7)             \
+    X(17, b1, 8 * s1) X(18, b2, 0) X(19, b2, s1) X(20, b2, 2 * s1) X(21, b2, s3)                  \
+    X(22, b2, 4 * s1) X(23, b2, s5) X(24, b2, 2 * s3) X(25, b2, s7) X(26, b2, 8 * s1)             \
     X(27, b3, 0)
 
 #if SIMD_LANES == 16 /* 32 registers */
@@ -83,29 +83,29 @@ static void gemm_pack(const float *queries, ptrdiff_t stride, int64_t count, int
 }
 
 #define GEMM_POINTERS                                                                             \
-    const ptrdiff_t s1 = stride * (ptrdiff_t)sizeof(float), s3 = 3 * s1, s5 = 5 * s1, s7 = 7 * s1; \
-    const char *b0 = (const char *)rows, *b1 = b0 + 9 * s1, *b2 = b1 + 9 * s1, *b3 = b2 + 9 * s1;  \
+    const ptrdiff_t s1 = stride * (ptrdiff_t)sizeof(float), s3 = 3 * s1, s5 = 5 * s1, s7 = 7 * s1;\
+    const char *b0 = (const char *)rows, *b1 = b0 + 9 * s1, *b2 = b1 + 9 * s1, *b3 = b2 + 9 * s1; \
     (void)s7;
 #define GEMM_ADVANCE(n) b0 += 4 * n, b1 += 4 * n, b2 += 4 * n, b3 += 4 * n
 #define GEMM_VALUE(b, o) simd_set1(*(const float *)((b) + (o) + 4 * u))
 
 /* A tile asks for the memory that later tiles will want, lines in the order of their addresses,
- * since that is what the hardware continues by itself: `near` into the first cache and `far`, which
+ * since that is what the hardware continues by itself: `soon` into the first cache, `later`, which
  * has to wait for memory, into the second (waiting for it in the first would use up its few places
  * for misses). Every four steps of depth a tile of n rows asks for n / 4 lines, as many as it
  * reads. Either may be NULL. */
 #define GEMM_PREFETCH(count)                                                                      \
-    if (near)                                                                                     \
+    if (soon)                                                                                     \
         for (int64_t i = 0; i < (count + 3) / 4; i++)                                             \
-            SIMD_PREFETCH(near + (k / 4 * ((count + 3) / 4) + i) * GEMM_LINE);                    \
-    if (far)                                                                                      \
+            SIMD_PREFETCH(soon + (k / 4 * ((count + 3) / 4) + i) * GEMM_LINE);                    \
+    if (later)                                                                                    \
         for (int64_t i = 0; i < (count + 3) / 4; i++)                                             \
-            SIMD_PREFETCH_FAR(far + (k / 4 * ((count + 3) / 4) + i) * GEMM_LINE);
+            SIMD_PREFETCH_FAR(later + (k / 4 * ((count + 3) / 4) + i) * GEMM_LINE);
 
 #define GEMM_BEGIN_2(r, b, o) simd_float x##r = simd_set1(start[r]), y##r = x##r;
 #define GEMM_FMA_2(r, b, o)                                                                       \
     {                                                                                             \
-        const simd_float value = GEMM_VALUE(b, o);                                          \
+        const simd_float value = GEMM_VALUE(b, o);                                                \
         x##r = simd_fma(value, q0, x##r);                                                         \
         y##r = simd_fma(value, q1, y##r);                                                         \
     }
@@ -132,9 +132,9 @@ static void gemm_pack(const float *queries, ptrdiff_t stride, int64_t count, int
 #define GEMM_STORE_1(r, b, o) simd_store(tile + r * SIMD_LANES, x##r);
 
 /* rows: GEMM_WIDE_ROWS rows at `stride`; panel: depth x GEMM_PANEL; start: a number for each row;
- * limits: one for each lane; near, far: see GEMM_PREFETCH; tile: room for the results. */
+ * limits: one for each lane; soon, later: see GEMM_PREFETCH; tile: room for the results. */
 static int gemm_wide(const float *rows, ptrdiff_t stride, int64_t depth, const float *panel,
-                     const float *start, const float *limits, const float *near, const float *far,
+                     const float *start, const float *limits, const float *soon, const float *later,
                      float *tile) {
     GEMM_POINTERS
     int64_t k = 0;
@@ -160,8 +160,8 @@ static int gemm_wide(const float *rows, ptrdiff_t stride, int64_t depth, const f
 
 /* The same for a panel of one vector and GEMM_NARROW_ROWS rows. */
 static int gemm_narrow(const float *rows, ptrdiff_t stride, int64_t depth, const float *panel,
-                       const float *start, const float *limits, const float *near, const float *far,
-                       float *tile) {
+                       const float *start, const float *limits, const float *soon,
+                       const float *later, float *tile) {
     GEMM_POINTERS
     int64_t k = 0;
     GEMM_NARROW(GEMM_BEGIN_1)
@@ -181,14 +181,15 @@ static int gemm_narrow(const float *rows, ptrdiff_t stride, int64_t depth, const
     return 1;
 }
 
-/* The same for the first `queries` lanes of a panel of one vector, when they are few, and SIMD_LANES
- * rows: here the rows are the lanes, so that no lane computes for a query that is not there. Rows
+/* The same for the first `queries` lanes of a panel of one vector, when they are few, and for
+ * SIMD_LANES rows: here the rows are the lanes, so that no lane computes for a query that is not there. Rows
  * are transposed in registers; a multiple of SIMD_LANES numbers is read of each. Prefetches stand
- * between the sums: in a row they would hold up the loads. The tile is stored query by query. */
+ * between the sums, as a burst of them would hold up the loads. The tile is stored query by query.
+ */
 #define GEMM_FEW(queries)                                                                         \
     static int gemm_few_##queries(const float *rows, ptrdiff_t stride, int64_t depth,             \
                                   const float *panel, const float *start, const float *limits,    \
-                                  const float *near, const float *far, float *tile) {             \
+                                  const float *soon, const float *later, float *tile) {           \
         simd_float columns[SIMD_LANES], sums[queries];                                            \
         uint32_t passing = 0;                                                                     \
         int64_t k = 0;                                                                            \
@@ -198,8 +199,8 @@ static int gemm_narrow(const float *rows, ptrdiff_t stride, int64_t depth, const
             GEMM_UNROLL for (int i = 0; i < SIMD_LANES; i++) {                                    \
                 const int64_t line = k * SIMD_LANES + i * GEMM_LINE;                              \
                 const int is_wanted = i < SIMD_LANES * SIMD_LANES / GEMM_LINE;                    \
-                if (is_wanted && near) SIMD_PREFETCH(near + line);                                \
-                if (is_wanted && far) SIMD_PREFETCH_FAR(far + line);                              \
+                if (is_wanted && soon) SIMD_PREFETCH(soon + line);                                \
+                if (is_wanted && later) SIMD_PREFETCH_FAR(later + line);                          \
                 GEMM_UNROLL for (int q = 0; q < queries; q++)                                     \
                     sums[q] = simd_fma(columns[i], simd_set1(panel[(k + i) * SIMD_LANES + q]),    \
                                        sums[q]);                                                  \

@@ -44,8 +44,8 @@ static float rows_read(const float *values, int64_t n, int64_t ahead) {
     const int64_t step = 4 * SIMD_LANES;
     int64_t i = 0;
     for (; i + step <= n; i += step) {
-        if (ahead)
-            for (int64_t line = 0; line < step; line += 16) SIMD_PREFETCH(values + i + ahead + line);
+        const float *line = values + i + ahead;
+        for (; ahead && line < values + i + ahead + step; line += 16) SIMD_PREFETCH(line);
         best[0] = simd_max(best[0], simd_load(values + i));
         best[1] = simd_max(best[1], simd_load(values + i + SIMD_LANES));
         best[2] = simd_max(best[2], simd_load(values + i + 2 * SIMD_LANES));

@@ -158,7 +158,9 @@ typedef float simd_float;
 static inline simd_float simd_load(const float *p) { return *p; }
 static inline void simd_store(float *p, simd_float a) { *p = a; }
 static inline simd_float simd_set1(float a) { return a; }
-static inline simd_float simd_fma(simd_float a, simd_float b, simd_float c) { return fmaf(a, b, c); }
+static inline simd_float simd_fma(simd_float a, simd_float b, simd_float c) {
+    return fmaf(a, b, c);
+}
 static inline simd_float simd_max(simd_float a, simd_float b) { return a > b ? a : b; }
 static inline uint32_t simd_above(simd_float a, simd_float b) { return a > b; }
 static inline uint32_t simd_unordered(simd_float a, simd_float b) { return a != a || b != b; }

@@ -23,7 +23,7 @@
 
 /* How many floats ahead a single panel asks for memory: a tile and a little more into the first
  * cache, 32 kB beyond that into the second. Measured at dim 128: batch 1 takes 1.03 times a plain
- * read with both, 1.12 with `far` alone, 1.2 with `near` alone and 1.65 with neither. */
+ * read with both, 1.12 with the second alone, 1.2 with the first alone and 1.65 with neither. */
 #define TOPK_NEAR (20 * 128)
 #define TOPK_FAR (84 * 128)
 
@@ -44,8 +44,8 @@ typedef struct {
     int64_t *counts;     /* keys in use, one a query */
     int64_t capacity;
     int64_t k;
-    const int32_t *exclude; /* rows that are no answer, or NULL; query q: from begins[q * step] to */
-    const int64_t *exclude_begins, *exclude_ends; /* ends[q * step], ascending */
+    const int32_t *exclude; /* ascending rows that are no answer, or NULL: query q's lie at */
+    const int64_t *exclude_begins, *exclude_ends; /* [begins[q * step], ends[q * step]) */
     int64_t exclude_step; /* 1, or 0: one list for all queries */
     float *block;         /* topk_scratch_floats() */
 } TopKJob;
@@ -133,10 +133,11 @@ static TopKTile topk_tile(int64_t queries) {
     return few;
 }
 
-/* All panels over one block of n rows that lie at `rows`, and whose bias lies at `bias`. `near` and
- * `far` say how many floats ahead memory is asked for; the first panel fetches from afar for all. */
+/* All panels over one block of n rows that lie at `rows`, and whose bias lies at `bias`. `soon` and
+ * `later` say how many floats ahead memory is asked for; the first panel fetches from afar for the
+ * others. */
 static void topk_block(const TopKJob *job, const float *rows, int64_t stride, const float *bias,
-                       int64_t first, int64_t n, int64_t near, int64_t far) {
+                       int64_t first, int64_t n, int64_t soon, int64_t later) {
     static const float zeros[TOPK_TILE_ROWS];
     float tile[TOPK_TILE_ROWS * GEMM_PANEL];
     for (int64_t query = 0; query < job->n_queries; query += GEMM_PANEL) {
@@ -147,14 +148,14 @@ static void topk_block(const TopKJob *job, const float *rows, int64_t stride, co
             const int64_t n_rows = n - r < with.rows ? n - r : with.rows;
             const int passing =
                 with.run(at, stride, job->dim, job->panels + query * job->dim,
-                         bias ? bias + r : zeros, job->limits + query, near ? at + near : NULL,
-                         far ? at + far : NULL, tile);
+                         bias ? bias + r : zeros, job->limits + query, soon ? at + soon : NULL,
+                         later ? at + later : NULL, tile);
             if (passing && with.width)
                 topk_collect(job, tile, with.width, passing, first + r, n_rows, query);
             else if (passing)
                 topk_collect_few(job, tile, first + r, n_rows, query, left);
         }
-        far = 0;
+        later = 0;
     }
 }
 
@@ -186,7 +187,7 @@ static void topk_scan(const TopKJob *job, int64_t start, int64_t stop) {
     const int is_spread = job->stride % 1024 == 0; /* see topk_block_stride */
     const int is_dense = job->stride <= job->dim + GEMM_LINE;
     const int64_t next = job->n_queries > GEMM_PANEL ? block_rows * job->stride : TOPK_FAR;
-    const int64_t near = is_dense ? TOPK_NEAR : 0, far = is_dense ? next : 0;
+    const int64_t soon = is_dense ? TOPK_NEAR : 0, later = is_dense ? next : 0;
     for (int64_t first = start; first < stop; first += block_rows) {
         const int64_t n = stop - first < block_rows ? stop - first : block_rows;
         if (job->rows || is_spread || first + n > last) {
@@ -195,7 +196,7 @@ static void topk_scan(const TopKJob *job, int64_t start, int64_t stop) {
                        job->block + (block_rows + TOPK_TILE_ROWS) * block_stride, first, n, 0, 0);
         } else {
             topk_block(job, job->items + first * job->stride, job->stride,
-                       job->bias ? job->bias + first : NULL, first, n, near, far);
+                       job->bias ? job->bias + first : NULL, first, n, soon, later);
         }
     }
 }
