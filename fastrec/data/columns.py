@@ -101,15 +101,24 @@ def _copy(values: Any) -> dict[str, bool]:
 
 def _of_objects(array: np.ndarray, name: str) -> np.ndarray:
     """Give an array of Python objects the dtype of its values."""
-    missing = [row for row, value in enumerate(array) if value is None or value != value]
-    if missing:
-        refuse_missing(name, missing[0])
+    for row, value in enumerate(array):
+        if is_missing(value):
+            refuse_missing(name, row)
     if len(array) and hasattr(array[0], "utcoffset") and hasattr(array[0], "timestamp"):
         return _of_datetimes(array, name)
+    if len(array) and isinstance(array[0], (list, tuple, dict, set, np.ndarray)):
+        raise InputError(f"{name} must be one flat column, got {array[0]!r} in row 0")
     tight = np.asarray(array.tolist())
     if tight.dtype == object or tight.ndim != 1:
-        raise InputError(f"{name} must hold numbers or times, got {array[0]!r}")
+        raise InputError(f"{name} must hold numbers or times, got {array[0]!r} in row 0")
     return tight
+
+
+def is_missing(value: Any) -> bool:
+    """Say whether a Python object stands for a missing value: None, NaN, NaT, pandas.NA."""
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    return isinstance(value, (float, np.floating)) and bool(value != value)
 
 
 def _of_datetimes(array: np.ndarray, name: str) -> np.ndarray:

@@ -35,6 +35,8 @@ def as_interactions(data: Any) -> Interactions:
         )
     if isinstance(data, Mapping) or hasattr(data, "columns") or hasattr(data, "column_names"):
         return _of_table(data)
+    if hasattr(data, "__arrow_c_stream__") and not hasattr(data, "__len__"):
+        return _of_table(data)
     if hasattr(data, "__iter__"):
         return Interactions.from_sequences(data)
     raise InputError(

@@ -92,5 +92,5 @@ def _plain(values: Any, name: str) -> np.ndarray:
         return array
     listed = values.to_pylist() if hasattr(values, "to_pylist") else list(values)
     texts = np.empty(len(listed), object)
-    texts[:] = ["" if value is None or value != value else str(value) for value in listed]
+    texts[:] = ["" if checked.is_missing(value) else str(value) for value in listed]
     return texts

@@ -92,7 +92,9 @@ def test_read_only_arrays_are_read_and_left_alone():
     assert IdMap.from_ids(ids)[1].tolist() == [1, 0, 1, 2]
 
 
-@pytest.mark.parametrize("nothing", [[], np.array([]), np.array([], object), pa.array([], pa.int8())])
+@pytest.mark.parametrize(
+    "nothing", [[], np.array([]), np.array([], object), pa.array([], pa.int8())]
+)
 def test_no_ids_make_an_empty_map(nothing):
     mapping, codes = IdMap.from_ids(nothing)
     assert len(mapping) == 0

@@ -92,8 +92,11 @@ def test_arrays_make_the_same_map(ids):
     again = IdMap.from_arrays("x", arrays)
     assert again == mapping
     assert again.encode(ids).tolist() == codes.tolist()
-    assert all(np.shares_memory(arrays[name], again.to_arrays("x")[name]) for name in arrays
-               if arrays[name].size)
+    assert all(
+        np.shares_memory(arrays[name], again.to_arrays("x")[name])
+        for name in arrays
+        if arrays[name].size
+    )
 
 
 def test_a_map_works_on_mapped_files(tmp_path):

@@ -2,7 +2,7 @@
 
 import copy
 import pickle
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 
 import numpy as np
 import pyarrow as pa
@@ -134,7 +134,7 @@ def test_items_are_counted():
 # Time
 
 
-MOMENT = datetime(2020, 1, 1, 12, tzinfo=timezone.utc)
+MOMENT = datetime(2020, 1, 1, 12, tzinfo=UTC)
 SECONDS = int(MOMENT.timestamp())
 
 

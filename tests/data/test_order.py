@@ -56,4 +56,6 @@ def test_runs_begin_where_a_key_changes(columns):
 
 @given(COLUMNS)
 def test_codes_are_counted(columns):
-    assert order.count_codes(columns[0], 6).tolist() == np.bincount(columns[0], minlength=6).tolist()
+    assert (
+        order.count_codes(columns[0], 6).tolist() == np.bincount(columns[0], minlength=6).tolist()
+    )
