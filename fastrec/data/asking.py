@@ -145,9 +145,7 @@ def from_columns(
         target = _encoded(answers, counts, known, called["target"], keep_unknown=True)
         if (target.lengths == 0).any():
             row = int(np.argmin(target.lengths))
-            raise InputError(
-                f"each query must have a target, {called['target']} row {row} has none"
-            )
+            raise InputError(f"each query needs a target, {called['target']} has none in row {row}")
         refuse_unknown(history, target, len(flat), len(known))
     user = None
     if users is not None:

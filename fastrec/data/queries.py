@@ -245,7 +245,8 @@ class Queries:
 
     def take(self, rows: Any) -> Queries:
         """Return some queries, by number or as a mask, in the given order, as a copy."""
-        numbers = np.arange(len(self))[np.asarray(rows)]
+        chosen = np.asarray(rows)
+        numbers = np.arange(len(self))[chosen if chosen.size else chosen.astype(np.int64)]
         lengths = self.histories.lengths
         places = Ragged(np.arange(len(self.histories.values)), self.histories.offsets).take(numbers)
         return replace(

@@ -303,8 +303,8 @@ def _popular(
 
 def _names(process: Process) -> np.ndarray:
     """Return the names of the tracks, an array of str objects."""
-    extra = len(process.genre_offsets) - 1 - len(GENRES)
-    genres = [*GENRES, *(f"Genre {number + 1}" for number in range(max(0, extra)))]
+    count = len(process.genre_offsets) - 1
+    genres = [*GENRES, *(f"Genre {number + 1}" for number in range(len(GENRES), count))]
     first_artist = process.artist_of[process.genre_offsets[:-1]]
     names = [
         f"{genres[genre]} - Artist {artist - first_artist[genre] + 1} - "

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from fastrec.data import folder, readers, streaming
 from fastrec.data.interactions import Interactions
@@ -50,6 +50,7 @@ def test_a_saved_log_opens_as_it_was(log, tmp_path):
     assert_equal(Interactions.open(tmp_path / "log"), log)
 
 
+@settings(max_examples=25)  # each waits for the disk
 @given(wanted=ALL_COLUMNS)
 def test_any_log_opens_as_it_was(wanted, tmp_path_factory):
     path = tmp_path_factory.mktemp("logs") / "log"

