@@ -91,11 +91,6 @@ cdef class _Table:
         self.bits = bits
         return 0
 
-    @property
-    def nbytes(self):
-        """The size of the table in bytes."""
-        return (<int64_t>1 << self.bits) * sizeof(uint64_t)
-
 
 cdef class IntEncoder(_Table):
     """Gives codes to integers in order of first appearance.
@@ -200,7 +195,7 @@ cdef class StrEncoder(_Table):
 
 
 def build_slots(const uint8_t[::1] blob, const int64_t[::1] offsets, uint64_t[::1] slots, int bits):
-    """Fill ``slots`` (2**bits zeros) with the strings of a finished map, for :func:`find_strings`."""
+    """Fill ``slots`` (2**bits zeros) with the strings of a map, for :func:`find_strings`."""
     cdef int64_t n = offsets.shape[0] - 1, i
     cdef uint64_t tag, place, mask = (<uint64_t>1 << bits) - 1
     cdef const uint8_t *bytes = &blob[0] if blob.shape[0] else NULL
@@ -220,7 +215,7 @@ def build_slots(const uint8_t[::1] blob, const int64_t[::1] offsets, uint64_t[::
 def find_strings(const uint8_t[::1] blob, const int64_t[::1] offsets, const uint64_t[::1] slots,
                  int bits, const uint8_t[::1] texts, const int64_t[::1] text_offsets,
                  int32_t[::1] codes):
-    """Write the code of each string, or -1, looking it up in the ``slots`` of :func:`build_slots`."""
+    """Write the code of each string, or -1, as the ``slots`` of :func:`build_slots` have it."""
     cdef int64_t n = codes.shape[0], i, size, known
     cdef uint64_t tag, slot, place, mask = (<uint64_t>1 << bits) - 1
     cdef const uint8_t *bytes = &blob[0] if blob.shape[0] else NULL

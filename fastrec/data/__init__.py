@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fastrec.data.convert import as_interactions
+    from fastrec.data.id_builder import IdBuilder
+    from fastrec.data.ids import IdMap
+    from fastrec.data.interactions import Interactions
+    from fastrec.data.queries import Queries
+    from fastrec.data.ragged import Ragged
+    from fastrec.data.splits import split_by_time, split_last, split_users
+    from fastrec.data.synthetic import SyntheticPlaylists, synthetic_playlists
 
 _HOMES = {
     "IdBuilder": "id_builder",
@@ -19,7 +29,19 @@ _HOMES = {
     "synthetic_playlists": "synthetic",
 }
 
-__all__ = list(_HOMES)
+__all__ = [
+    "IdBuilder",
+    "IdMap",
+    "Interactions",
+    "Queries",
+    "Ragged",
+    "SyntheticPlaylists",
+    "as_interactions",
+    "split_by_time",
+    "split_last",
+    "split_users",
+    "synthetic_playlists",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -263,8 +263,9 @@ def _chunks_of_objects(ids: Sequence[Any] | np.ndarray, name: str) -> Iterator[U
 
 def _chunks_of_points(ids: np.ndarray, name: str) -> Iterator[Utf8Chunk]:
     width = ids.dtype.itemsize // 4
-    for start in range(0, len(ids), CHUNK):
-        part = np.ascontiguousarray(ids[start : start + CHUNK], ids.dtype.newbyteorder("="))
+    step = max(1, min(CHUNK, (CHUNK << 6) // max(width, 1)))  # of wide strings fewer at a time
+    for start in range(0, len(ids), step):
+        part = np.ascontiguousarray(ids[start : start + step], ids.dtype.newbyteorder("="))
         blob, offsets, bad = native.utf8_of_points(part.view(np.uint32).reshape(len(part), width))
         if bad >= 0:
             _refuse_object(str(part[bad]), start + bad, "strings", name)

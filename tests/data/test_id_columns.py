@@ -77,6 +77,12 @@ def test_arrays_of_any_unicode_say_the_same_as_lists(ids):
     assert of_list[0] == of_array[0] == of_arrow[0]
 
 
+def test_wide_strings_are_read_a_few_at_a_time(monkeypatch):
+    monkeypatch.setattr("fastrec.data.id_columns.CHUNK", 4)
+    ids = np.array(["a" * 300, "b", "a" * 300, "c"])
+    assert IdMap.from_ids(ids)[1].tolist() == [0, 1, 0, 2]
+
+
 def test_series_of_pandas_are_ids():
     pandas = pytest.importorskip("pandas")
     assert IdMap.from_ids(pandas.Series(NUMBERS))[0].ids.tolist() == [1, 3, 250]
