@@ -1,0 +1,304 @@
+"""Ask a model every query, in batches, against the whole catalogue, and judge its lists.
+
+Memory does not depend on the number of queries, but for one float32 a query and
+metric. The lists come from the model's ``rank``, the same code that answers
+``recommend``.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from fastrec.errors import InputError
+from fastrec.evaluation.metrics import (
+    TARGET_METRICS,
+    Metric,
+    distinct_targets,
+    find_hits,
+    parse_metrics,
+)
+from fastrec.runtime import checks
+
+if TYPE_CHECKING:
+    from fastrec.data.ids import IdMap
+    from fastrec.data.queries import Queries
+    from fastrec.data.ragged import Ragged
+    from fastrec.search.index import TopK
+
+BATCH_SIZE = 4096
+NORMAL_95 = 1.959963984540054  # the 97.5 % quantile of the normal distribution
+
+
+class RankingModel(Protocol):
+    """What :func:`evaluate` asks of a model; every fitted recommender has it."""
+
+    item_ids: IdMap
+    user_ids: IdMap | None
+    item_counts: np.ndarray
+
+    def rank(self, queries: Queries, k: int, *, threads: int | None = None) -> TopK:
+        """Return the ``k`` best items of every query, in codes."""
+
+
+class Evaluation(Mapping[str, float]):
+    """The metrics of a model: a mapping from ``"recall@20"`` to its mean over the queries.
+
+    Attributes
+    ----------
+    per_query : dict of str to ndarray of float32, shape (len(queries),)
+        Each query's value; NaN where the query was skipped or, for novelty, its
+        list is empty. ``coverage`` is a number of all queries and is not here.
+    interval : dict of str to (float, float)
+        The normal approximation of the 95 % interval of each mean: mean -+ 1.96
+        standard errors over ``n_queries`` values, taken as independent (prefixes
+        of one session are not: it is then too narrow). NaN for a single query.
+    n_queries : int
+        Queries that count.
+    n_skipped : int
+        Queries without a target: they are left out of every metric.
+    seconds : float
+        Wall time of ranking and judging.
+    """
+
+    def __init__(
+        self,
+        means: dict[str, float],
+        per_query: dict[str, np.ndarray],
+        interval: dict[str, tuple[float, float]],
+        n_queries: int,
+        n_skipped: int,
+        seconds: float,
+    ) -> None:
+        self._means = means
+        self.per_query = per_query
+        self.interval = interval
+        self.n_queries = n_queries
+        self.n_skipped = n_skipped
+        self.seconds = seconds
+
+    @property
+    def queries_per_second(self) -> float:
+        """Queries, skipped ones included, per second of wall time."""
+        return (self.n_queries + self.n_skipped) / max(self.seconds, 1e-9)
+
+    def __getitem__(self, metric: str) -> float:
+        try:
+            return self._means[metric]
+        except KeyError:
+            raise KeyError(
+                f"{metric!r} was not evaluated, {', '.join(map(repr, self._means))} were"
+            ) from None
+
+    def __contains__(self, metric: object) -> bool:
+        return metric in self._means
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._means)
+
+    def __len__(self) -> int:
+        return len(self._means)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return means, intervals and counts as plain values for JSON (None for NaN)."""
+        return {
+            "metrics": {name: _plain(mean) for name, mean in self._means.items()},
+            "interval": {name: [_plain(x) for x in ends] for name, ends in self.interval.items()},
+            "n_queries": self.n_queries,
+            "n_skipped": self.n_skipped,
+            "seconds": self.seconds,
+            "queries_per_second": self.queries_per_second,
+        }
+
+    def __repr__(self) -> str:
+        width = max(len("metric"), *map(len, self._means))
+        lines = [f"{'metric':<{width}}    mean  95 % interval"]
+        for name, mean in self._means.items():
+            ends = self.interval.get(name)
+            shown = "-" if ends is None else f"{ends[0]:.4f} .. {ends[1]:.4f}"
+            lines.append(f"{name:<{width}}  {mean:6.4f}  {shown}")
+        skipped = f" ({self.n_skipped} without a target left out)" if self.n_skipped else ""
+        lines.append(
+            f"{self.n_queries} queries{skipped} in {self.seconds:.2f} s, "
+            f"{self.queries_per_second:.0f} queries/s"
+        )
+        return "\n".join(lines)
+
+
+def _plain(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def evaluate(
+    model: RankingModel,
+    queries: Queries,
+    metrics: Iterable[str] = ("recall@20", "ndcg@20", "mrr@20"),
+    *,
+    batch_size: int = BATCH_SIZE,
+    threads: int | None = None,
+) -> Evaluation:
+    """Rank the whole catalogue for every query and judge the lists by their targets.
+
+    Whether items of the history may be answers is what the queries say
+    (``exclude_seen``). Targets that the model does not know are misses, a target
+    that is named twice counts once, queries without a target are left out and
+    counted. Ties count against the target: see :mod:`fastrec.evaluation.metrics`
+    for that rule and for the formula of each metric.
+
+    Parameters
+    ----------
+    model : Recommender
+        A fitted model.
+    queries : Queries
+        Histories and targets, in the ids of any log.
+    metrics : iterable of str
+        Names with the length of the list: ``recall@20``, ``precision@10``,
+        ``hit@10``, ``mrr@20``, ``ndcg@20``, ``map@20``, ``coverage@20``,
+        ``novelty@20``.
+    batch_size : int
+        Queries that are ranked at once.
+    threads : int or None
+        Threads of the ranking; None takes all CPUs that the process may use.
+        The result does not depend on it.
+
+    Returns
+    -------
+    Evaluation
+
+    Raises
+    ------
+    InputError
+        An unknown metric, no query with a target, or no item of the queries that
+        the model knows.
+    """
+    asked = parse_metrics(metrics)
+    batch_size = checks.whole_number("batch_size", batch_size)
+    targets = _targets_of(model, queries)
+    start = time.perf_counter()
+    translated = queries.translate(model.item_ids, model.user_ids)
+    known_targets = _targets_of(model, translated)
+    if not translated.histories.total and not (known_targets.flat >= 0).any():
+        raise _unknown_items(model, queries)
+    tally = _Tally(asked, model, len(queries))
+    longest = max(metric.k for metric in asked)
+    for begin in range(0, len(queries), batch_size):
+        end = min(begin + batch_size, len(queries))
+        ranked = model.rank(translated.slice(begin, end), longest + 1, threads=threads)
+        tally.add(begin, targets.slice(begin, end), known_targets.slice(begin, end), ranked)
+    return tally.finish(start)
+
+
+def _targets_of(model: Any, queries: Any) -> Ragged:
+    """Return the targets of what are queries for what is a model, or say what is wrong."""
+    if not hasattr(model, "rank"):
+        raise InputError(f"model must be a fitted recommender, got {type(model).__name__}")
+    if not hasattr(queries, "translate"):
+        raise InputError(
+            f"queries must be Queries, got {type(queries).__name__}; make them with "
+            "Queries.last_item(log), Queries.every_prefix(log), Queries.held_out(train, test) or "
+            "Queries.from_columns(histories, targets)"
+        )
+    if queries.targets is None or queries.targets.total == 0:
+        raise InputError(
+            f"none of the {len(queries)} queries has a target; evaluation needs targets, "
+            "for example Queries.last_item(log)"
+        )
+    targets: Ragged = queries.targets
+    return targets
+
+
+def _unknown_items(model: RankingModel, queries: Queries) -> InputError:
+    """Return the error for queries that have nothing to do with the model."""
+    return InputError(
+        f"no item of the {len(queries)} queries is known to the model, which knows "
+        f"{len(model.item_ids)} {model.item_ids.kind} ids such as "
+        f"{_examples(model.item_ids)}; the queries name {len(queries.item_ids)} "
+        f"{queries.item_ids.kind} ids such as {_examples(queries.item_ids)}. "
+        "Were users given as items, or is it another data set?"
+    )
+
+
+def _examples(ids: IdMap) -> str:
+    shown = ids.decode(np.arange(min(3, len(ids)), dtype=np.int32))
+    return ", ".join(map(repr, shown.tolist())) or "none"
+
+
+class _Tally:
+    """The columns that grow batch by batch, and what they come to."""
+
+    def __init__(self, metrics: list[Metric], model: RankingModel, n_queries: int) -> None:
+        self.metrics = metrics
+        self.n_items = len(model.item_ids)
+        self.counts = np.zeros(n_queries, dtype=np.bool_)  # has a target
+        self.columns = {
+            metric: np.full(n_queries, np.nan, dtype=np.float32)
+            for metric in metrics
+            if metric.name != "coverage"
+        }
+        self.shown = {
+            metric: np.zeros(self.n_items, dtype=np.bool_)
+            for metric in metrics
+            if metric.name == "coverage"
+        }
+        if any(metric.name == "novelty" for metric in metrics):
+            events = np.maximum(np.asarray(model.item_counts, dtype=np.float64), 1)
+            self.surprise = np.log2(events.sum()) - np.log2(events)
+
+    def add(self, begin: int, asked: Ragged, known: Ragged, ranked: TopK) -> None:
+        """Judge the lists of the queries from number ``begin``, whose targets are given twice."""
+        n_targets, keys = distinct_targets(asked.flat, known.flat, asked.lengths, self.n_items)
+        counts = n_targets > 0
+        span = slice(begin, begin + len(counts))
+        self.counts[span] = counts
+        hits = find_hits(ranked.items, ranked.scores, np.maximum(n_targets, 1), keys, self.n_items)
+        for metric, column in self.columns.items():
+            if metric.name == "novelty":
+                values = self._novelty(ranked.items[:, : metric.k])
+            else:
+                values = TARGET_METRICS[metric.name](hits, metric.k)
+            column[span] = np.where(counts, values, np.nan)
+        for metric, shown in self.shown.items():
+            items = ranked.items[counts, : metric.k]
+            shown[items[items >= 0]] = True
+
+    def _novelty(self, items: np.ndarray) -> np.ndarray:
+        """Return the mean surprise of each list in bits, NaN for an empty list."""
+        is_item = items >= 0
+        total = np.where(is_item, self.surprise[items], 0).sum(axis=1)
+        lengths = is_item.sum(axis=1)
+        return np.where(lengths > 0, total / np.maximum(lengths, 1), np.nan)
+
+    def finish(self, start: float) -> Evaluation:
+        """Average the columns; ``start`` is when the clock was started."""
+        means, intervals = {}, {}
+        for metric in self.metrics:
+            name = str(metric)
+            if metric in self.shown:
+                means[name] = float(self.shown[metric].mean())
+            else:
+                means[name], intervals[name] = _mean_and_interval(self.columns[metric])
+        n_queries = int(self.counts.sum())
+        return Evaluation(
+            means,
+            {str(metric): column for metric, column in self.columns.items()},
+            intervals,
+            n_queries,
+            len(self.counts) - n_queries,
+            time.perf_counter() - start,
+        )
+
+
+def _mean_and_interval(column: np.ndarray) -> tuple[float, tuple[float, float]]:
+    """Return the mean of what is not NaN and the normal approximation of its 95 % interval."""
+    values = column[~np.isnan(column)].astype(np.float64)
+    if len(values) == 0:
+        return math.nan, (math.nan, math.nan)
+    mean = float(values.mean())
+    if len(values) == 1:
+        return mean, (math.nan, math.nan)
+    margin = NORMAL_95 * float(values.std(ddof=1)) / math.sqrt(len(values))
+    return mean, (mean - margin, mean + margin)
