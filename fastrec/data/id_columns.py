@@ -186,7 +186,7 @@ def _refuse_dtype(dtype: str, kind: str, name: str) -> NoReturn:
     raise InputError(f"{name} must be whole numbers or strings, got dtype {dtype}; {advice}")
 
 
-def _of_int_array(ids: np.ndarray, name: str, missing: int = 0) -> IntColumn:
+def _of_int_array(ids: np.ndarray, name: str) -> IntColumn:
     if len(ids) == 0:
         return IntColumn(np.empty(0, np.int64))
     if ids.dtype == np.uint64 and ids.max() > LARGEST_ID:
@@ -194,7 +194,7 @@ def _of_int_array(ids: np.ndarray, name: str, missing: int = 0) -> IntColumn:
     if ids.dtype.kind == "i" and ids.min() < -1:
         row = int(np.flatnonzero(ids < -1)[0])
         _refuse_negative(ids[row], row, name)
-    return IntColumn(np.ascontiguousarray(ids, np.int64), missing)
+    return IntColumn(np.ascontiguousarray(ids, np.int64))
 
 
 def _refuse_negative(value: Any, row: int, name: str) -> NoReturn:
@@ -217,8 +217,7 @@ def _of_objects(ids: Sequence[Any] | np.ndarray, name: str) -> IdColumn:
         if bad >= 0:
             _refuse_object(objects[bad], start + bad, "numbers", name)
         missing += objects.count(None)
-    column = _of_int_array(values, name, missing)
-    return column
+    return IntColumn(_of_int_array(values, name).values, missing)
 
 
 def _object_list(ids: Sequence[Any] | np.ndarray, start: int) -> list[Any]:
@@ -296,11 +295,12 @@ def of_arrow(ids: Any, name: str) -> IdColumn:
     if pa.types.is_integer(kind):
         if pa.types.is_dictionary(ids.type):
             ids = ids.cast(kind)
-        missing = ids.null_count
-        if missing:
-            ids = pc.fill_null(ids.cast(pa.int64()), -1)
-        return _of_int_array(ids.to_numpy(), name, missing)
-    if pa.types.is_null(kind):
+        if not ids.null_count:
+            return _of_int_array(ids.to_numpy(), name)
+        values = _of_int_array(pc.fill_null(ids, 0).to_numpy(), name).values.copy()
+        values[np.asarray(ids.is_null())] = -1
+        return IntColumn(values, ids.null_count)
+    if pa.types.is_null(kind) or len(ids) == 0:
         return IntColumn(np.full(len(ids), -1, np.int64), len(ids))
     if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
         return StrColumn(len(ids), lambda: _chunks_of_arrow(ids))

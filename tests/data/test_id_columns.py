@@ -99,7 +99,7 @@ def test_read_only_arrays_are_read_and_left_alone():
 
 
 @pytest.mark.parametrize(
-    "nothing", [[], np.array([]), np.array([], object), pa.array([], pa.int8())]
+    "nothing", [[], np.array([]), np.array([], object), pa.array([], pa.float64())]
 )
 def test_no_ids_make_an_empty_map(nothing):
     mapping, codes = IdMap.from_ids(nothing)
@@ -132,6 +132,8 @@ def test_no_ids_make_an_empty_map(nothing):
         (pa.array([True]), "got dtype bool"),
         ([2**63], r"at most 2\*\*63 - 1"),
         ([-(2**70)], "at least 0"),
+        (pa.array([None, 2**63], pa.uint64()), r"at most 2\*\*63 - 1, got 9223372036854775808"),
+        (pa.array([None, -3]), "got -3 in row 1"),
         (np.array([2**63], np.uint64), r"at most 2\*\*63 - 1, got 9223372036854775808"),
         (["a", 1], "all numbers or all strings, got 1 in row 1"),
         ([1, "a"], "all numbers or all strings, got 'a' in row 1"),
