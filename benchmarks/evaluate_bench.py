@@ -68,7 +68,8 @@ def evaluate_in_numpy(model: Any, queries: Any) -> None:
     for start in range(0, len(asked), BATCH):
         batch = asked.slice(start, min(start + BATCH, len(asked)))
         flat, offsets = batch.histories.values, batch.histories.offsets
-        means = np.add.reduceat(vectors[flat], offsets[:-1] - offsets[0], axis=0)
+        seen = vectors[flat[offsets[0] : offsets[-1]]]
+        means = np.add.reduceat(seen, offsets[:-1] - offsets[0], axis=0)
         scores = means @ vectors.T
         best = np.argpartition(-scores, K, axis=1)[:, :K]
         order = np.argsort(-np.take_along_axis(scores, best, axis=1), axis=1)

@@ -17,11 +17,40 @@ class Protocol:
     ----------
     load : callable returning (Interactions, Queries)
         The training log and the test queries.
+    hold_out : callable of (training log) returning (Interactions, Queries)
+        Sets a part of the training log aside: what parameters are chosen on.
     metrics : tuple of str
     """
 
     load: Callable[[], tuple[Any, Any]]
+    hold_out: Callable[[Any], tuple[Any, Any]]
     metrics: tuple[str, ...]
+
+
+def last_sessions(log: Any) -> tuple[Any, Any]:
+    """Set the last 5 % of the sessions aside and ask for every prefix of theirs."""
+    import numpy as np
+
+    import fastrec as fr
+
+    cut = int(0.95 * log.n_histories)
+    train, rest = log.take(np.arange(cut)), log.take(np.arange(cut, log.n_histories))
+    return train, fr.Queries.every_prefix(rest)
+
+
+def a_fifth_of_the_events(log: Any) -> tuple[Any, Any]:
+    """Set a fifth of the events aside, drawn at random, to be found by the rest of each user."""
+    import numpy as np
+
+    import fastrec as fr
+
+    is_held = np.random.default_rng(0).random(len(log)) < 0.2
+    users, items = log.user_ids.decode(log.user), log.item_ids.decode(log.item)
+    train, held = (
+        fr.Interactions.from_arrays(user=users[part], item=items[part])
+        for part in (~is_held, is_held)
+    )
+    return train, fr.Queries.held_out(train, held)
 
 
 def sessions(dataset: str) -> Callable[[], tuple[Any, Any]]:
@@ -59,7 +88,7 @@ def held_out_users(dataset: str) -> Callable[[], tuple[Any, Any]]:
 
 
 PROTOCOLS = {
-    "nowplaying": Protocol(sessions("nowplaying"), ("recall@20", "mrr@20")),
-    "diginetica": Protocol(sessions("diginetica"), ("recall@20", "mrr@20")),
-    "gowalla": Protocol(held_out_users("gowalla"), ("recall@20", "ndcg@20")),
+    "nowplaying": Protocol(sessions("nowplaying"), last_sessions, ("recall@20", "mrr@20")),
+    "diginetica": Protocol(sessions("diginetica"), last_sessions, ("recall@20", "mrr@20")),
+    "gowalla": Protocol(held_out_users("gowalla"), a_fifth_of_the_events, ("recall@20", "ndcg@20")),
 }

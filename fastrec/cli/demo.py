@@ -17,7 +17,7 @@ from fastrec.cli.output import print_json, print_table
 METRIC = "recall@20"
 RECOMMENDED = 5
 SHOWN_HISTORY = 4
-SETTINGS: dict[str, Any] = {"dim": 64, "epochs": 10}
+SETTINGS: dict[str, Any] = {"dim": 64, "epochs": 10, "history_decay": 0.5}
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def _generated() -> Material:
         source="generated playlists",
         log=playlists.log,
         queries=playlists.queries,
-        name_of=playlists.name_of,
+        name_of=str,
         ceiling=playlists.best_recall(20),
     )
 

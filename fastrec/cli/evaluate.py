@@ -34,12 +34,10 @@ def evaluate(
     For example: fastrec evaluate m.fastrec --queries test.parquet --history prefix
     --target target --metrics recall@20,mrr@20
     """
-    from dataclasses import replace
-
     from fastrec.evaluation import evaluate as evaluate_model
 
     names = tuple(name.strip() for name in metrics.split(",") if name.strip())
-    asked = replace(read_queries(queries, history, target), exclude_seen=exclude_seen)
+    asked = read_queries(queries, history, target, exclude_seen)
     opened = open_model(model)
     result = evaluate_model(opened, asked, metrics=names, threads=threads)
     if as_json:

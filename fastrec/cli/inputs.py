@@ -17,15 +17,16 @@ CSV = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
 
 
 def read_log(path: Path, **columns: str | None) -> Interactions:
-    """Return the log in a Parquet or CSV file, or in a folder that ``Interactions.save`` wrote.
+    """Return the log in a Parquet or CSV file, a folder of Parquet files, or a saved log.
 
     Parameters
     ----------
     path : Path
-        What it is, is known by its ending, or by its being a folder.
+        What it is, is known by its ending; a folder without Parquet files is one
+        that ``Interactions.save`` wrote.
     **columns : str or None
-        ``user``, ``session``, ``item``, ``order``, ``time``, ``value``: column
-        names; None where the log has no such column.
+        ``user``, ``session``, ``item``, ``order``, ``time``, ``time_unit``,
+        ``value``, as the readers take them; None where the log has no such column.
 
     Raises
     ------
@@ -38,33 +39,33 @@ def read_log(path: Path, **columns: str | None) -> Interactions:
 
     _require(path)
     given: dict[str, Any] = {name: column for name, column in columns.items() if column is not None}
-    if path.is_dir():
+    has_parquet = path.name.endswith(PARQUET) or any(path.glob("*.parquet"))
+    if path.is_dir() and not has_parquet:
         if given:
             raise InputError(
                 f"{path} is a saved log, which knows its columns; leave out "
-                + ", ".join(f"--{name}" for name in given)
+                + ", ".join(f"--{name.replace('_', '-')}" for name in given)
             )
         return Interactions.open(path)
     if "item" not in given:
         raise InputError(f"--item must name the column of {path} that holds the items")
-    if path.name.endswith(PARQUET):
+    if has_parquet:
         return Interactions.from_parquet(path, **given)
     if path.name.endswith(CSV):
-        return Interactions.from_csv(path, **given)
+        delimiter = "\t" if ".tsv" in path.name else ","
+        return Interactions.from_csv(path, delimiter=delimiter, **given)
     raise InputError(
         f"{path} has an unknown ending; expected one of {', '.join(PARQUET + CSV)}, "
         "or a folder that Interactions.save wrote"
     )
 
 
-def read_queries(path: Path, history: str, target: str) -> Queries:
+def read_queries(path: Path, history: str, target: str, exclude_seen: bool = False) -> Queries:
     """Return the queries of a Parquet file: a column of histories and one of targets."""
     from fastrec.data.queries import Queries
 
     _require(path)
-    if not path.name.endswith(PARQUET):
-        raise InputError(f"queries are read from Parquet ({', '.join(PARQUET)}), got {path}")
-    return Queries.from_parquet(path, history=history, target=target)
+    return Queries.from_parquet(path, history=history, target=target, exclude_seen=exclude_seen)
 
 
 def open_model(path: Path) -> Any:

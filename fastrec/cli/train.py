@@ -24,6 +24,7 @@ def train(
     session: Annotated[str | None, typer.Option(help="Column with sessions below users.")] = None,
     order: Annotated[str | None, typer.Option(help="Column that orders a history.")] = None,
     time: Annotated[str | None, typer.Option(help="Column with times; orders too.")] = None,
+    time_unit: Annotated[str | None, typer.Option(metavar="s|ms|us|ns", help="Of --time.")] = None,
     value: Annotated[str | None, typer.Option(help="Column with weights.")] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A model parameter.")
@@ -53,7 +54,16 @@ def train(
         raise InputError("--stop-on needs queries to evaluate; name them with --validation")
     if not out.absolute().parent.is_dir():
         raise InputError(f"the folder of --out {out} does not exist; make it first")
-    log = read_log(data, user=user, session=session, item=item, order=order, time=time, value=value)
+    log = read_log(
+        data,
+        user=user,
+        session=session,
+        item=item,
+        order=order,
+        time=time,
+        time_unit=time_unit,
+        value=value,
+    )
     queries = read_queries(validation, history, target) if validation else None
     interrupted = _fit(fitted, log, queries, _stopping(stop_on, patience), not quiet)
     fitted.save(out)

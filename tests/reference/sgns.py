@@ -214,9 +214,7 @@ def train_cbow(setup, places, rows, group, rate):
         weight[j, j] = value
         weight[j, len(group) :] = [0.0 if item == rows[c] else -value for item in noise]
     error = np.zeros((len(group), dim))
-    loss = train_block(
-        range(len(group)), targets, hidden, setup.output, weight, rate, change=error
-    )
+    loss = train_block(range(len(group)), targets, hidden, setup.output, weight, rate, change=error)
     for j, items in enumerate(contexts):
         for item in items:
             setup.input[item] += error[j]
