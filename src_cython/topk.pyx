@@ -18,8 +18,6 @@ cdef extern from "matrix_rows.h" nogil:
 cdef extern from "topk.h" nogil:
     enum:
         SIMD_LANES
-        GEMM_PANEL
-        TOPK_BLOCK_STEP
 
     ctypedef struct TopKJob:
         int64_t n_items
@@ -43,7 +41,6 @@ cdef extern from "topk.h" nogil:
 
     int64_t gemm_packed_size(int64_t, int64_t)
     void gemm_pack(const float *, int64_t, int64_t, int64_t, float *)
-    int64_t topk_block_rows(int64_t)
     int64_t topk_scratch_floats(int64_t)
     void topk_scan(const TopKJob *, int64_t, int64_t)
     void topk_lists(TopKJob *, const float *, int64_t, const int32_t *, const int64_t *,
@@ -68,11 +65,6 @@ def packed_size(int64_t n_queries, int64_t dim):
 def scratch_size(int64_t dim):
     """Return how many floats of scratch a scan needs."""
     return topk_scratch_floats(dim)
-
-
-def block_rows(int64_t dim):
-    """Return the rows of one block: ranges that are a multiple of it need no copies."""
-    return topk_block_rows(dim)
 
 
 cdef int64_t row_stride(const float[:, :] matrix) noexcept nogil:

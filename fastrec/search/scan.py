@@ -25,12 +25,15 @@ from fastrec.search.result import TopK
 QUERY_BLOCK = 512
 # Memory that the shortlists of one thread may take.
 SHORTLIST_BYTES = 64 << 20
-# What a piece of work should take, and what a core does in a second: a rough figure is enough.
-PIECE_SECONDS = 2e-3
-FUSED_ADDS = 6e10
-BYTES = 1.2e10
-# Sharing a block of queries among threads pays from this many pieces a thread.
-PIECES_TO_SHARE = 2
+# A piece of work that threads share takes between these, and there are about so many: short
+# enough to end together, long enough for the 20 us that Python needs between two.
+PIECE_SECONDS = (0.5e-3, 8e-3)
+PIECES = 64
+# What a core does in a second, roughly.
+FUSED_ADDS = 8e10
+BYTES = 1.5e10
+# A multiple of the rows of every tile of every level.
+TILE_ROWS = 336
 # A call into the kernel lasts at most this long, so that Ctrl-C is honoured.
 CALL_SECONDS = 0.1
 
@@ -109,7 +112,7 @@ class Scan:
         block = self.block_size(n_queries)
         starts = range(0, n_queries, block)
         cost = self.seconds_per_row(min(block, n_queries)) * len(self.rows)
-        is_long = cost >= PIECES_TO_SHARE * PIECE_SECONDS * self.threads
+        is_long = cost >= 2 * PIECE_SECONDS[0] * self.threads
         if self.threads > 1 and is_long and len(starts) < 8 * self.threads:
             for start in starts:
                 self.run_shared(queries, exclude, found, start, min(n_queries, start + block))
@@ -132,9 +135,9 @@ class Scan:
         return self.dim * max(lanes / FUSED_ADDS, 4 / BYTES) + 1e-9
 
     def rows_in(self, seconds: float, n_queries: int) -> int:
-        """Return how many rows take about ``seconds``, in whole blocks of the kernel."""
-        step = self.kernel.block_rows(self.dim)
-        return max(1, int(seconds / self.seconds_per_row(n_queries)) // step) * step
+        """Return how many rows take about ``seconds``, in whole tiles of the kernel."""
+        rows = int(seconds / self.seconds_per_row(n_queries))
+        return max(1, rows // TILE_ROWS) * TILE_ROWS
 
     def run_apart(
         self, queries: np.ndarray, exclude: RowLists | None, found: TopK, block: int
@@ -183,7 +186,9 @@ class Scan:
             with lock:
                 idle.append(lists)
 
-        run_ranges(answer, len(self.rows), self.rows_in(PIECE_SECONDS, stop - start), self.threads)
+        cost = self.seconds_per_row(stop - start) * len(self.rows)
+        piece = min(max(cost / PIECES, PIECE_SECONDS[0]), PIECE_SECONDS[1])
+        run_ranges(answer, len(self.rows), self.rows_in(piece, stop - start), self.threads)
         best = idle[0]
         for other in idle[1:]:
             self.kernel.merge(best.keys, best.counts, other.keys, other.counts, self.k)

@@ -12,11 +12,10 @@
 #include "gemm.h"
 #include "shortlist.h"
 
-/* Bytes of rows in a block, a quarter of a small second cache: 32 to 256 kB measure the same. */
+/* Bytes of rows in a block, a quarter of a small second cache: 32 to 256 kB measure the same. A
+ * block has at most TOPK_BLOCK_ROWS rows, and at least those of a tile. */
 #define TOPK_BLOCK_BYTES 65536
-
-/* A block is a multiple of the heights of both tiles (14 and 28, or 6 and 12). */
-#define TOPK_BLOCK_STEP GEMM_NARROW_ROWS
+#define TOPK_BLOCK_ROWS (16 * GEMM_NARROW_ROWS)
 
 /* The highest tile. */
 #define TOPK_TILE_ROWS (GEMM_NARROW_ROWS > SIMD_LANES ? GEMM_NARROW_ROWS : SIMD_LANES)
@@ -50,9 +49,11 @@ typedef struct {
     float *block;         /* topk_scratch_floats() */
 } TopKJob;
 
-static inline int64_t topk_block_rows(int64_t dim) {
-    const int64_t steps = TOPK_BLOCK_BYTES / ((dim > 0 ? dim : 1) * 4) / TOPK_BLOCK_STEP;
-    return TOPK_BLOCK_STEP * (steps < 1 ? 1 : steps > 16 ? 16 : steps);
+/* Rows of a block for tiles of `step` rows. */
+static inline int64_t topk_block_rows(int64_t dim, int64_t step) {
+    const int64_t fitting = TOPK_BLOCK_BYTES / (dim * (int64_t)sizeof(float));
+    const int64_t most = fitting < TOPK_BLOCK_ROWS ? fitting : TOPK_BLOCK_ROWS;
+    return most < step ? step : most / step * step;
 }
 
 /* Rows gathered into a block lie 64 bytes further apart than a multiple of 4096 bytes, where they
@@ -62,8 +63,10 @@ static inline int64_t topk_block_stride(int64_t dim) {
     return padded % 512 == 0 ? padded + 16 : padded;
 }
 
+/* A block, the rows that a tile may read beyond it, and the bias of both. */
 static inline int64_t topk_scratch_floats(int64_t dim) {
-    return (topk_block_rows(dim) + TOPK_TILE_ROWS) * (topk_block_stride(dim) + 1);
+    const int64_t rows = topk_block_rows(dim, 1) + 2 * TOPK_TILE_ROWS;
+    return rows * (topk_block_stride(dim) + 1);
 }
 
 static inline int topk_excludes(const TopKJob *job, int64_t query, int32_t row) {
@@ -133,11 +136,11 @@ static TopKTile topk_tile(int64_t queries) {
     return few;
 }
 
-/* All panels over one block of n rows that lie at `rows`, and whose bias lies at `bias`. `soon` and
- * `later` say how many floats ahead memory is asked for; the first panel fetches from afar for the
- * others. */
+/* All panels over one block of n rows that lie at `rows`, and whose bias lies at `bias`. Memory
+ * is asked for `soon` floats ahead, and `later` at the rows that lie there; the first panel does
+ * that for all. */
 static void topk_block(const TopKJob *job, const float *rows, int64_t stride, const float *bias,
-                       int64_t first, int64_t n, int64_t soon, int64_t later) {
+                       int64_t first, int64_t n, int64_t soon, const float *later) {
     static const float zeros[TOPK_TILE_ROWS];
     float tile[TOPK_TILE_ROWS * GEMM_PANEL];
     for (int64_t query = 0; query < job->n_queries; query += GEMM_PANEL) {
@@ -149,31 +152,39 @@ static void topk_block(const TopKJob *job, const float *rows, int64_t stride, co
             const int passing =
                 with.run(at, stride, job->dim, job->panels + query * job->dim,
                          bias ? bias + r : zeros, job->limits + query, soon ? at + soon : NULL,
-                         later ? at + later : NULL, tile);
+                         later ? later + r * job->stride : NULL, tile);
             if (passing && with.width)
                 topk_collect(job, tile, with.width, passing, first + r, n_rows, query);
             else if (passing)
                 topk_collect_few(job, tile, first + r, n_rows, query, left);
         }
-        later = 0;
+        later = NULL;
     }
 }
 
-/* Copy rows first .. first + n of the job, and their bias, to its block; zeros follow, as many rows
- * as a tile may read beyond the last one. */
-static void topk_gather(const TopKJob *job, int64_t first, int64_t n) {
+/* Where the bias of a gathered block lies: behind its rows. */
+static inline float *topk_block_bias(const TopKJob *job) {
+    return job->block +
+           topk_scratch_floats(job->dim) / (topk_block_stride(job->dim) + 1) *
+               topk_block_stride(job->dim);
+}
+
+/* Copy rows first .. first + n of the job, and their bias, to its block. The first time zeros
+ * follow, as many rows as a tile may read beyond the last one; later those of the block before. */
+static void topk_gather(const TopKJob *job, int64_t first, int64_t n, int is_first) {
     const int64_t stride = topk_block_stride(job->dim), dim = job->dim;
-    float *bias = job->block + (topk_block_rows(dim) + TOPK_TILE_ROWS) * stride;
+    float *bias = topk_block_bias(job);
     for (int64_t r = 0; r < n; r++) {
         const int64_t row = job->rows ? job->rows[first + r] : first + r;
         if (job->rows && r + TOPK_GATHER_AHEAD < n) {
-            const int64_t later = job->rows[first + r + TOPK_GATHER_AHEAD];
+            const int64_t coming = job->rows[first + r + TOPK_GATHER_AHEAD];
             for (int64_t k = 0; k < dim; k += GEMM_LINE)
-                SIMD_PREFETCH(job->items + later * job->stride + k);
+                SIMD_PREFETCH(job->items + coming * job->stride + k);
         }
         memcpy(job->block + r * stride, job->items + row * job->stride, dim * sizeof(float));
         bias[r] = job->bias ? job->bias[row] : 0.0f;
     }
+    if (!is_first) return;
     memset(job->block + n * stride, 0, TOPK_TILE_ROWS * stride * sizeof(float));
     memset(bias + n, 0, TOPK_TILE_ROWS * sizeof(float));
 }
@@ -181,22 +192,26 @@ static void topk_gather(const TopKJob *job, int64_t first, int64_t n) {
 /* Rows (or places of job->rows) [start, stop) into the shortlists. A tile may read a little beyond
  * its rows; the last rows of the matrix, which nothing follows, are copied first. */
 static void topk_scan(const TopKJob *job, int64_t start, int64_t stop) {
-    const int64_t block_rows = topk_block_rows(job->dim);
-    const int64_t block_stride = topk_block_stride(job->dim);
+    const int is_single = job->n_queries <= GEMM_PANEL;
+    const int64_t step = is_single ? topk_tile(job->n_queries).rows : GEMM_NARROW_ROWS;
+    const int64_t block_rows = topk_block_rows(job->dim, step);
     const int64_t last = job->n_items - TOPK_TILE_ROWS - SIMD_LANES;
     const int is_spread = job->stride % 1024 == 0; /* see topk_block_stride */
-    const int is_dense = job->stride <= job->dim + GEMM_LINE;
-    const int64_t next = job->n_queries > GEMM_PANEL ? block_rows * job->stride : TOPK_FAR;
-    const int64_t soon = is_dense ? TOPK_NEAR : 0, later = is_dense ? next : 0;
+    int has_gathered = 0;
+    const int is_dense = job->rows == NULL && job->stride <= job->dim + GEMM_LINE;
     for (int64_t first = start; first < stop; first += block_rows) {
         const int64_t n = stop - first < block_rows ? stop - first : block_rows;
+        const float *rows = job->items + first * job->stride;
+        const float *next = is_dense ? rows + block_rows * job->stride : NULL;
         if (job->rows || is_spread || first + n > last) {
-            topk_gather(job, first, n);
-            topk_block(job, job->block, block_stride,
-                       job->block + (block_rows + TOPK_TILE_ROWS) * block_stride, first, n, 0, 0);
+            topk_gather(job, first, n, !has_gathered);
+            has_gathered = 1;
+            topk_block(job, job->block, topk_block_stride(job->dim), topk_block_bias(job), first,
+                       n, 0, next);
         } else {
-            topk_block(job, job->items + first * job->stride, job->stride,
-                       job->bias ? job->bias + first : NULL, first, n, soon, later);
+            if (is_dense && is_single) next = rows + TOPK_FAR;
+            topk_block(job, rows, job->stride, job->bias ? job->bias + first : NULL, first, n,
+                       is_dense ? TOPK_NEAR : 0, next);
         }
     }
 }

@@ -26,7 +26,7 @@ def shares_memory(index, array):
 @pytest.fixture
 def small_pieces(monkeypatch):
     """Cut even a small search into many pieces."""
-    monkeypatch.setattr(scan, "PIECE_SECONDS", 1e-9)
+    monkeypatch.setattr(scan, "PIECE_SECONDS", (1e-9, 1e-9))
     monkeypatch.setattr(scan, "CALL_SECONDS", 1e-9)
 
 
