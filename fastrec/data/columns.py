@@ -80,8 +80,11 @@ def _from_arrow(values: Any, name: str) -> Any:
     except ImportError:
         return values
     if not isinstance(values, (pa.Array, pa.ChunkedArray)):
-        streams = hasattr(values, "__arrow_c_stream__")
-        values = pa.chunked_array(values) if streams else pa.array(values)
+        make = pa.chunked_array if hasattr(values, "__arrow_c_stream__") else pa.array
+        try:
+            values = make(values)
+        except pa.ArrowException:  # a column of objects that Arrow has no type for
+            return values
     if values.null_count:
         row = int(np.flatnonzero(values.is_null().to_numpy(**_copy(values)))[0])
         refuse_missing(name, row)

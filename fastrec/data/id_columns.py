@@ -277,11 +277,13 @@ def _of_arrow_interface(ids: Any, name: str) -> IdColumn | None:
         import pyarrow as pa
     except ImportError:
         return None
-    if isinstance(ids, (pa.Array, pa.ChunkedArray)):
-        return of_arrow(ids, name)
-    if hasattr(ids, "__arrow_c_stream__"):
-        return of_arrow(pa.chunked_array(ids), name)
-    return of_arrow(pa.array(ids), name)
+    if not isinstance(ids, (pa.Array, pa.ChunkedArray)):
+        make = pa.chunked_array if hasattr(ids, "__arrow_c_stream__") else pa.array
+        try:
+            ids = make(ids)
+        except pa.ArrowException:  # a column of objects that Arrow has no type for
+            return None
+    return of_arrow(ids, name)
 
 
 def of_arrow(ids: Any, name: str) -> IdColumn:
@@ -314,7 +316,9 @@ def _chunks_of_arrow(ids: Any) -> Iterator[Utf8Chunk]:
     for whole in ids.chunks if isinstance(ids, pa.ChunkedArray) else [ids]:
         for start in range(0, len(whole), CHUNK):
             part = whole.slice(start, CHUNK)
-            if not pa.types.is_string(part.type) and not pa.types.is_large_string(part.type):
+            if pa.types.is_dictionary(part.type):
+                part = part.dictionary.cast(pa.large_string()).take(part.indices)
+            elif pa.types.is_string_view(part.type):
                 part = part.cast(pa.large_string())
             yield _utf8_of_arrow(part)
 

@@ -71,8 +71,11 @@ def _of_arrow(sequences: Any, name: str) -> tuple[Any, np.ndarray] | None:
     except ImportError:
         return None
     if not isinstance(sequences, (pa.Array, pa.ChunkedArray)):
-        streams = hasattr(sequences, "__arrow_c_stream__")
-        sequences = pa.chunked_array(sequences) if streams else pa.array(sequences)
+        make = pa.chunked_array if hasattr(sequences, "__arrow_c_stream__") else pa.array
+        try:
+            sequences = make(sequences)
+        except pa.ArrowException:  # a column of objects that Arrow has no type for
+            return None
     kind = str(sequences.type)
     if not kind.startswith(("list", "large_list", "fixed_size_list")):
         raise InputError(f"{name} must be a column of lists, got a column of {kind}")
@@ -90,4 +93,4 @@ def is_nested(column: Any) -> bool:
     if hasattr(column, "type") and hasattr(column, "null_count"):  # an Arrow array
         return str(column.type).startswith(("list", "large_list", "fixed_size_list"))
     first = next((value for value in column if value is not None), None)
-    return isinstance(first, (list, tuple, np.ndarray))
+    return hasattr(first, "__len__") and not isinstance(first, (str, bytes))

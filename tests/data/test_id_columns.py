@@ -60,6 +60,7 @@ def test_numbers_come_in_many_forms(ids):
         pa.array(["a", *TEXTS]).slice(1),
         pa.chunked_array([TEXTS[:1], [], TEXTS[1:]]),
         pa.array(TEXTS).dictionary_encode(),
+        pa.DictionaryArray.from_arrays([0, 1, 0, 2], pa.array(["b", "日本", ""], pa.string_view())),
         Speaker(pa.array(TEXTS)),
     ],
     ids=lambda ids: f"{type(ids).__name__} {getattr(ids, 'dtype', '')}",
@@ -90,6 +91,8 @@ def test_series_of_pandas_are_ids():
     assert IdMap.from_ids(pandas.Series(TEXTS, dtype="category"))[0].ids.tolist()[0] == "b"
     with pytest.raises(InputError, match="missing values"):
         IdMap.from_ids(pandas.Series([1, None]))
+    with pytest.raises(InputError, match="all numbers or all strings, got 1 in row 1"):
+        IdMap.from_ids(pandas.Series(["a", 1], dtype=object))
 
 
 def test_read_only_arrays_are_read_and_left_alone():

@@ -196,6 +196,14 @@ def test_columns_come_in_many_forms(histories, targets):
     )
 
 
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_series_of_lists_make_queries(library):
+    series = pytest.importorskip(library).Series
+    queries = Queries.from_columns(series([[1, 2], [3]]), series([[1], [2, 3]]))
+    assert decoded(queries) == [([1, 2], [1]), ([3], [2, 3])]
+    assert decoded(Queries.from_columns(series([[1, 2]]), series([3]))) == [([1, 2], [3])]
+
+
 def test_a_matrix_padded_with_minus_one_makes_queries():
     queries = Queries.from_columns(np.array([[3, 1, -1], [-1, -1, -1]]), np.array([[1], [7]]))
     assert decoded(queries) == [([3, 1], [1]), ([], [7])]
