@@ -15,7 +15,7 @@ from benchmarks import peers_gensim
 from benchmarks.harness import Row, alternate, thread_counts
 from benchmarks.words import NEGATIVES, NS_EXPONENT, WINDOW, Corpus, held_out_loss, load_corpus
 
-NAMES = ("skipgram", "cbow", "skipgram-threads")
+NAMES = ("skipgram", "cbow", "skipgram-threads", "negative-sharing")
 DIM = 128
 EPOCHS = 3
 REPEATS = 3
@@ -32,6 +32,8 @@ def rows(only: str | None = None) -> Iterator[Row]:
                     yield compare(corpus, log, text, architecture, threads)
     if only in (None, "skipgram-threads"):
         yield from thread_curve(log)
+    if only in (None, "negative-sharing"):
+        yield from sharing_rows(corpus, log)
 
 
 def as_log(corpus: Corpus) -> Any:
@@ -41,7 +43,9 @@ def as_log(corpus: Corpus) -> Any:
     return fr.Interactions.from_sequences(corpus.pieces)
 
 
-def train(log: Any, architecture: str, threads: int, epochs: int = EPOCHS) -> tuple[float, Any]:
+def train(
+    log: Any, architecture: str, threads: int, epochs: int = EPOCHS, **params: Any
+) -> tuple[float, Any]:
     """Train ours and return (words/s, the model)."""
     import fastrec as fr
 
@@ -56,6 +60,7 @@ def train(log: Any, architecture: str, threads: int, epochs: int = EPOCHS) -> tu
         learning_rate=0.025,
         threads=threads,
         seed=1,
+        **params,
     )
     model.fit(log, progress=False)
     seconds = sum(row["seconds"] for row in model.history)
@@ -80,11 +85,9 @@ def compare(
         return rate
 
     measured = alternate({"ours": ours, "peer": peer}, repeats=REPEATS, warm_up=False)
-    codes = list(range(len(corpus.counts)))
-    found = models["ours"]
     sides = {
-        "ours": (found.item_vectors[codes], found.context_vectors[codes]),
-        "peer": peers_gensim.vectors(models["peer"], len(codes)),
+        "ours": vectors(models["ours"], corpus),
+        "peer": peers_gensim.vectors(models["peer"], len(corpus.counts)),
     }
     losses = {
         f"loss_{side}": held_out_loss(*matrices, corpus.held_out, architecture)
@@ -99,6 +102,40 @@ def compare(
         threads=threads,
         extra=losses,
     )
+
+
+def vectors(model: Any, corpus: Corpus) -> tuple[Any, Any]:
+    """Return our (inputs, outputs), rows by the corpus's codes."""
+    codes = list(range(len(corpus.counts)))
+    return model.item_vectors[codes], model.context_vectors[codes]
+
+
+def sharing_rows(corpus: Corpus, log: Any) -> Iterator[Row]:
+    """Yield the rate and the held-out loss of each way to share noise, beside drawing per pair."""
+    ways = ("pair", "window", "block")
+    models: dict[str, Any] = {}
+
+    def side(way: str) -> Callable[[], float]:
+        def run() -> float:
+            rate, models[way] = train(log, "skipgram", 1, negative_sharing=way)
+            return rate
+
+        return run
+
+    measured = alternate({way: side(way) for way in ways}, repeats=REPEATS, warm_up=False)
+    rates = {way: statistics.median(values) for way, values in measured.items()}
+    for way in ways:
+        inputs, outputs = vectors(models[way], corpus)
+        loss = held_out_loss(inputs, outputs, corpus.held_out, "skipgram")
+        yield Row(
+            name="negative-sharing",
+            unit="words/s",
+            ours=rates[way],
+            peer=rates["pair"],
+            peer_name="ours, drawn per pair",
+            threads=1,
+            extra={"sharing": way, "loss_ours": loss},
+        )
 
 
 def thread_curve(log: Any) -> Iterator[Row]:
