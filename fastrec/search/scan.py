@@ -9,6 +9,7 @@ vectors alone, and the best k of a set do not depend on how it was cut.
 
 from __future__ import annotations
 
+import math
 import threading
 from dataclasses import dataclass
 from types import ModuleType
@@ -25,10 +26,12 @@ from fastrec.search.result import TopK
 QUERY_BLOCK = 512
 # Memory that the shortlists of one thread may take.
 SHORTLIST_BYTES = 64 << 20
-# A piece of work that threads share takes between these, and there are about so many: short
-# enough to end together, long enough for the 20 us that Python needs between two.
+# A piece of work takes between these, and a thread gets about so many: short enough that all
+# threads end together, long enough for the 20 us that Python needs between two.
 PIECE_SECONDS = (0.5e-3, 8e-3)
-PIECES = 64
+PIECES_A_THREAD = 8
+# Threads share a block of queries where each then has this much to do.
+SHARE_SECONDS = 1e-3
 # What a core does in a second, roughly.
 FUSED_ADDS = 8e10
 BYTES = 1.5e10
@@ -109,25 +112,28 @@ class Scan:
     def run(self, queries: np.ndarray, exclude: RowLists | None, found: TopK) -> None:
         """Answer ``queries`` (n, dim) into ``found``, whose rows are at least ``k`` long."""
         n_queries = len(queries)
-        block = self.block_size(n_queries)
+        block = self.largest_block()
         starts = range(0, n_queries, block)
-        cost = self.seconds_per_row(min(block, n_queries)) * len(self.rows)
-        is_long = cost >= 2 * PIECE_SECONDS[0] * self.threads
-        if self.threads > 1 and is_long and len(starts) < 8 * self.threads:
+        seconds = self.seconds_per_row(min(block, n_queries)) * len(self.rows)
+        is_long = seconds >= SHARE_SECONDS * self.threads
+        if self.threads > 1 and is_long and len(starts) < PIECES_A_THREAD * self.threads:
             for start in starts:
                 self.run_shared(queries, exclude, found, start, min(n_queries, start + block))
         else:
-            self.run_apart(queries, exclude, found, block)
+            self.run_apart(queries, exclude, found, min(block, self.fair_block(n_queries)))
 
-    def block_size(self, n_queries: int) -> int:
-        """Return the queries of a block: whole panels, and enough blocks for all threads."""
+    def largest_block(self) -> int:
+        """Return how many queries share a pass over the rows, whole panels where they fit."""
         panel = 2 * self.kernel.LANES
         room = max(1, SHORTLIST_BYTES // (8 * self.capacity))
-        largest = min(QUERY_BLOCK, room if room < panel else room // panel * panel)
-        if n_queries * len(self.rows) * self.dim < FUSED_ADDS * 0.02 * self.threads:
-            share = -(-n_queries // (4 * self.threads))
-            return min(largest, max(panel, -(-share // panel) * panel))
-        return largest
+        return min(QUERY_BLOCK, room if room < panel else room // panel * panel)
+
+    def fair_block(self, n_queries: int) -> int:
+        """Return how many queries make pieces of which all threads get some, but no tiny ones."""
+        panel = 2 * self.kernel.LANES
+        share = -(-n_queries // (PIECES_A_THREAD * self.threads * panel))
+        least = PIECE_SECONDS[0] / (self.seconds_per_row(panel) * len(self.rows))
+        return panel * max(share, math.ceil(least))
 
     def seconds_per_row(self, n_queries: int) -> float:
         """Return roughly how long a core takes for one row and ``n_queries`` queries."""
@@ -186,8 +192,9 @@ class Scan:
             with lock:
                 idle.append(lists)
 
-        cost = self.seconds_per_row(stop - start) * len(self.rows)
-        piece = min(max(cost / PIECES, PIECE_SECONDS[0]), PIECE_SECONDS[1])
+        seconds = self.seconds_per_row(stop - start) * len(self.rows)
+        piece = seconds / (PIECES_A_THREAD * self.threads)
+        piece = min(max(piece, PIECE_SECONDS[0]), PIECE_SECONDS[1])
         run_ranges(answer, len(self.rows), self.rows_in(piece, stop - start), self.threads)
         best = idle[0]
         for other in idle[1:]:

@@ -55,7 +55,9 @@
 /* Queries up to which transposing the rows beats broadcasting them. */
 #define GEMM_FEW_MOST (SIMD_LANES / 2)
 
-#if defined(__GNUC__) || defined(__clang__)
+#if defined(__clang__)
+#define GEMM_UNROLL _Pragma("clang loop unroll(full)")
+#elif defined(__GNUC__)
 #define GEMM_UNROLL _Pragma("GCC unroll 16")
 #else
 #define GEMM_UNROLL
@@ -182,10 +184,10 @@ static int gemm_narrow(const float *rows, ptrdiff_t stride, int64_t depth, const
 }
 
 /* The same for the first `queries` lanes of a panel of one vector, when they are few, and for
- * SIMD_LANES rows: here the rows are the lanes, so that no lane computes for a query that is not there. Rows
- * are transposed in registers; a multiple of SIMD_LANES numbers is read of each. Prefetches stand
- * between the sums, as a burst of them would hold up the loads. The tile is stored query by query.
- */
+ * SIMD_LANES rows: here the rows are the lanes, so that no lane computes for a query that is not
+ * there. Rows are transposed in registers; a multiple of SIMD_LANES numbers is read of each.
+ * Prefetches stand between the sums, as a burst of them would hold up the loads. The tile is stored
+ * query by query. */
 #define GEMM_FEW(queries)                                                                         \
     static int gemm_few_##queries(const float *rows, ptrdiff_t stride, int64_t depth,             \
                                   const float *panel, const float *start, const float *limits,    \

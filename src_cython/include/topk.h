@@ -56,8 +56,8 @@ static inline int64_t topk_block_rows(int64_t dim, int64_t step) {
     return most < step ? step : most / step * step;
 }
 
-/* Rows gathered into a block lie 64 bytes further apart than a multiple of 4096 bytes, where they
- * would all fall on the same few places of the first cache. */
+/* Rows gathered into a block never lie a multiple of 2048 bytes apart, where all of them would fall
+ * on the same few places of the first cache. */
 static inline int64_t topk_block_stride(int64_t dim) {
     const int64_t padded = (dim + 15) / 16 * 16;
     return padded % 512 == 0 ? padded + 16 : padded;
