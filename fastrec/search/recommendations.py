@@ -1,0 +1,50 @@
+"""Ranked items in external ids: what recommenders and similarity searches answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from fastrec.data.ids import IdMap
+    from fastrec.search.result import TopK
+
+
+@dataclass(frozen=True)
+class Recommendations:
+    """Ranked items of each request, best first.
+
+    Attributes
+    ----------
+    items : ndarray, shape (requests, k)
+        External ids: int64, or objects where ids are strings. Short rows end in -1
+        (None for strings).
+    scores : float32 ndarray, shape (requests, k)
+        Higher is better; NaN where a row is short.
+    counts : int32 ndarray, shape (requests,)
+        How many items of a row are real.
+    """
+
+    items: np.ndarray
+    scores: np.ndarray
+    counts: np.ndarray
+
+    @classmethod
+    def from_top(cls, top: TopK, ids: IdMap) -> Recommendations:
+        """Turn row numbers into external ids."""
+        items = ids.decode(top.items.ravel()).reshape(top.items.shape)
+        return cls(items, top.scores, top.counts)
+
+    def to_lists(self) -> list[list[tuple[Any, float]]]:
+        """Return the real (item, score) pairs of each request as plain values."""
+        return list(self)
+
+    def __len__(self) -> int:
+        return len(self.counts)
+
+    def __iter__(self) -> Iterator[list[tuple[Any, float]]]:
+        for items, scores, count in zip(self.items, self.scores, self.counts, strict=True):
+            yield list(zip(items[:count].tolist(), scores[:count].tolist(), strict=True))

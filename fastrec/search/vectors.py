@@ -1,0 +1,289 @@
+"""Vectors with names: one row of numbers for each id, to look up, compare and export."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from fastrec.data.ids import IdMap
+from fastrec.data.ragged import Ragged
+from fastrec.errors import InputError
+from fastrec.runtime import checks
+from fastrec.search.index import METRICS, TopKIndex
+from fastrec.search.recommendations import Recommendations
+from fastrec.storage import word2vec
+
+Path = str | os.PathLike[str]
+SHOWN = 3
+
+
+class Vectors:
+    """One vector for each id.
+
+    Iterating gives the ids, ``len`` counts them, ``id in vectors`` asks for one,
+    ``numpy.asarray`` gives the matrix.
+
+    Parameters
+    ----------
+    ids : IdMap, n ids
+        By row.
+    matrix : ndarray of float32, shape (n, dim)
+        Shown, not copied: a memory map and a view such as ``padded[:, :dim]`` stay
+        where they are. A change of it after a search is not seen by later ones.
+
+    Attributes
+    ----------
+    ids : IdMap
+    matrix : ndarray of float32, shape (n, dim)
+        Read-only.
+
+    Raises
+    ------
+    InputError
+        Another dtype or shape.
+
+    Notes
+    -----
+    Safe to use from several threads at once.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> ids, _ = IdMap.from_ids(["up", "down", "left"])
+    >>> vectors = Vectors(ids, np.array([[0, 1], [0, -1], [-1, 0.5]], dtype=np.float32))
+    >>> vectors
+    Vectors(3 str ids, dim=2: 'up', 'down', 'left')
+    >>> vectors["down"]
+    array([ 0., -1.], dtype=float32)
+    >>> vectors.similar("up", k=2).items
+    array([['left', 'down']], dtype=object)
+    """
+
+    def __init__(self, ids: IdMap, matrix: np.ndarray) -> None:
+        if not isinstance(ids, IdMap):
+            raise InputError(
+                f"ids must be an IdMap, got {type(ids).__name__}; IdMap.from_ids(ids) makes one"
+            )
+        if not isinstance(matrix, np.ndarray) or matrix.dtype != np.float32 or matrix.ndim != 2:
+            raise InputError(
+                "matrix must be a float32 array of shape (ids, dim), got "
+                f"{_described(matrix)}; convert it with numpy.asarray(matrix, dtype=numpy.float32)"
+            )
+        if len(matrix) != len(ids):
+            raise InputError(
+                f"matrix must have a row for each of {len(ids)} ids, got {len(matrix)}"
+            )
+        self.ids = ids
+        self.matrix = matrix.view()
+        self.matrix.flags.writeable = False
+        self._indexes: dict[str, TopKIndex] = {}
+
+    @property
+    def dim(self) -> int:
+        """Numbers in a vector."""
+        return self.matrix.shape[1]
+
+    def __len__(self) -> int:
+        """Return the number of vectors."""
+        return len(self.matrix)
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yield the ids by row."""
+        return iter(self.ids.ids.tolist())
+
+    def __contains__(self, id: object) -> bool:
+        return id in self.ids
+
+    def __getitem__(self, ids: Any) -> np.ndarray:
+        """Return the vector of one id, or the vectors of several.
+
+        Returns
+        -------
+        ndarray of float32
+            Of shape (dim,), a read-only view, for one id; of shape (m, dim), a
+            copy, for a list of m ids.
+
+        Raises
+        ------
+        UnknownIdError
+            An id without a vector.
+        InputError
+            Not ids, or ids of the other kind.
+        """
+        if _is_one(ids):
+            one: np.ndarray = self.matrix[self.ids.code(ids)]
+            return one
+        return self.matrix[self._codes(ids)]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        """Return the matrix for NumPy."""
+        if copy is False:
+            if dtype is not None and np.dtype(dtype) != self.matrix.dtype:
+                raise ValueError(f"vectors are float32; {dtype} needs a copy")
+            return self.matrix
+        return np.array(self.matrix, dtype=dtype) if copy else np.asarray(self.matrix, dtype=dtype)
+
+    def to_numpy(self) -> np.ndarray:
+        """Return a copy: float32, shape (n, dim), C-contiguous, writable, rows as in ``ids``."""
+        return np.array(self.matrix, order="C")
+
+    def similar(
+        self, ids: Any, k: int = 10, metric: str = "cosine", *, threads: int | None = None
+    ) -> Recommendations:
+        """Return the ids whose vectors are most like those of ``ids``.
+
+        The first search of a metric prepares an index: it reads the matrix once and,
+        for cosine, keeps a normalised copy.
+
+        Parameters
+        ----------
+        ids : id or sequence of m ids
+        k : int
+            Answers an id; the id itself is left out.
+        metric : {"cosine", "dot"}
+        threads : int or None
+            None takes all CPUs that the process may use.
+
+        Returns
+        -------
+        Recommendations
+            ``items`` (ids), ``scores`` and ``counts``, one row an id.
+
+        Raises
+        ------
+        UnknownIdError
+            An id without a vector.
+        InputError
+            A malformed argument.
+        """
+        codes = self._codes(ids)
+        itself = Ragged(codes, np.arange(len(codes) + 1, dtype=np.int64))
+        return self._search(self.matrix[codes], k, metric, itself, threads)
+
+    def similar_to(
+        self,
+        vectors: Any,
+        k: int = 10,
+        metric: str = "cosine",
+        *,
+        exclude: Any = None,
+        threads: int | None = None,
+    ) -> Recommendations:
+        """Return the ids whose vectors are most like the given vectors.
+
+        Parameters
+        ----------
+        vectors : array_like of float, shape (m, dim)
+            Finite numbers.
+        exclude : sequence of ids, or None
+            Ids that are no answer to any of them.
+        k, metric, threads
+            As in :meth:`similar`, which returns and raises the same.
+
+        Examples
+        --------
+        Man is to king as woman is to what? ::
+
+            asked = words["king"] - words["man"] + words["woman"]
+            words.similar_to([asked], k=1, exclude=["king", "man", "woman"])
+        """
+        excluded = None if exclude is None else self._codes(exclude)
+        return self._search(vectors, k, metric, excluded, threads)
+
+    def _search(
+        self, queries: Any, k: int, metric: str, exclude: Any, threads: int | None
+    ) -> Recommendations:
+        checks.one_of("metric", metric, METRICS)
+        index = self._indexes.get(metric)
+        if index is None:
+            # Two threads may build it at once; both get an index and one of them is kept.
+            index = self._indexes[metric] = TopKIndex(self.matrix, metric=metric, threads=threads)
+        return Recommendations.from_top(
+            index.search(queries, k, exclude=exclude, threads=threads), self.ids
+        )
+
+    def _codes(self, ids: Any) -> np.ndarray:
+        """Return the code of each id, or of one; padding is no id here."""
+        codes = self.ids.encode([ids] if _is_one(ids) else ids)
+        if (codes < 0).any():
+            raise InputError("padding (-1 or None) has no vector; leave it out")
+        return codes
+
+    def save_word2vec(self, path: Path, binary: bool = False) -> None:
+        """Write the vectors in word2vec's text or binary format, for gensim and others.
+
+        The file replaces ``path`` only when it is whole. Whole-number ids are
+        written in decimal.
+
+        Raises
+        ------
+        InputError
+            An id that is empty or has white space inside (the formats cannot hold
+            it), a vector that is not finite, a path that cannot be written.
+        FastrecError
+            The system could not write it (full disk); the old file is unchanged.
+        """
+        word2vec.write(path, self.ids, self.matrix, checks.flag("binary", binary))
+
+    @classmethod
+    def load_word2vec(cls, path: Path, binary: bool | None = None, kind: str = "str") -> Vectors:
+        """Read vectors in word2vec's text or binary format.
+
+        Of an id that occurs several times the first vector is kept, as gensim does,
+        with a warning.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file.
+        binary : bool or None
+            Whether it is binary; None looks at the first entry.
+        kind : {"str", "int"}
+            What the ids are: the formats only know text. "int" takes decimal whole
+            numbers, as :meth:`save_word2vec` writes whole-number ids.
+
+        Raises
+        ------
+        InputError
+            There is no such file, or it is a folder.
+        FormatError
+            Not of the format, truncated, numbers that are not finite, or ids that
+            are no whole numbers; the line or entry is named.
+        """
+        checks.one_of("kind", kind, ("str", "int"))
+        if binary is not None:
+            checks.flag("binary", binary)
+        names, matrix = word2vec.read(path, binary)
+        ids, codes = IdMap.from_ids(
+            names if kind == "str" else word2vec.whole_numbers(path, names), f"ids of {path!s}"
+        )
+        if len(ids) < len(codes):
+            warnings.warn(
+                f"{len(codes) - len(ids)} entries of {path!s} repeat an id; the first vector of "
+                "each id is kept",
+                stacklevel=2,
+            )
+            first = np.sort(np.unique(codes, return_index=True)[1])
+            codes, matrix = codes[first], matrix[first]
+        # A new map numbers whole numbers in ascending order; the rows are in that of the file.
+        return cls(ids.take(codes) if kind == "int" else ids, matrix)
+
+    def __repr__(self) -> str:
+        shown = self.ids.decode(np.arange(min(SHOWN, len(self)), dtype=np.int32)).tolist()
+        names = ", ".join(map(repr, shown)) + (", ..." if len(self) > SHOWN else "")
+        return f"Vectors({len(self)} {self.ids.kind} ids, dim={self.dim}: {names or 'none'})"
+
+
+def _described(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype} of shape {value.shape}"
+    return type(value).__name__
+
+
+def _is_one(ids: Any) -> bool:
+    """Say whether this is one id and no sequence of ids."""
+    return ids is None or np.isscalar(ids)
