@@ -23,7 +23,7 @@ def aligned_empty(shape: tuple[int, ...], dtype: type = np.float32) -> np.ndarra
 
 
 def padded_zeros(rows: int, dim: int) -> np.ndarray:
-    """Return a zeroed float32 matrix of shape ``(rows, stride_of(dim))``; show it as ``[:, :dim]``."""
+    """Return a zeroed float32 matrix, shape (rows, stride_of(dim)); show it as ``[:, :dim]``."""
     matrix = aligned_empty((rows, stride_of(dim)))
     matrix.fill(0)
     return matrix

@@ -14,8 +14,8 @@ import os
 from functools import cache
 from types import ModuleType
 
+import fastrec.native.cpu as cpu
 from fastrec.errors import DeviceError
-from fastrec.native import cpu
 
 LEVELS = ("avx512", "avx2", "generic")
 
@@ -62,5 +62,5 @@ def level() -> str:
 
 @cache
 def load(name: str, at: str | None = None) -> ModuleType:
-    """Return the compiled kernel module ``name`` of level ``at`` (default: this process's level)."""
+    """Return the compiled kernels ``name`` of level ``at`` (default: this process's level)."""
     return importlib.import_module(f"fastrec.native.{at or level()}.{name}")

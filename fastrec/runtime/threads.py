@@ -31,10 +31,8 @@ _pool_size = 0
 
 def available_cpus() -> int:
     """Return how many CPUs this process may use: affinity mask and cgroup quota respected."""
-    if hasattr(os, "sched_getaffinity"):
-        cpus = len(os.sched_getaffinity(0))
-    else:
-        cpus = os.cpu_count() or 1
+    has_mask = hasattr(os, "sched_getaffinity")
+    cpus = len(os.sched_getaffinity(0)) if has_mask else os.cpu_count() or 1
     quota = _cgroup_quota(Path("/sys/fs/cgroup"))
     return max(1, min(cpus, math.ceil(quota))) if quota else cpus
 
@@ -196,21 +194,21 @@ class Team:
         self._stopping.clear()
         for inbox in self._inboxes:
             inbox.put(task)
-        errors = []
+        errors: list[BaseException] = []
         try:
             task(0)
         except BaseException as error:
             self._stopping.set()
             errors.append(error)
         for _ in self._members:
-            error = self._await_outcome(errors)
-            if error is not None:
-                errors.append(error)
+            outcome = self._await_outcome(errors)
+            if outcome is not None:
+                errors.append(outcome)
         if errors:
             raise errors[0]
 
     def _await_outcome(self, errors: list[BaseException]) -> BaseException | None:
-        """Wait for one rank to end; a Ctrl-C meanwhile stops the others, it does not abandon them."""
+        """Wait for one rank to end; a Ctrl-C meanwhile stops the others, and they are awaited."""
         while True:
             try:
                 return self._outcomes.get()
