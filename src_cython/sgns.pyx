@@ -6,7 +6,7 @@ shared by a window: Ji et al., "Parallelizing Word2Vec in Shared and Distributed
 The arithmetic lives in ``include/sgns.h`` and ``include/sgns_block.h``.
 """
 
-from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t, uintptr_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
 cdef extern from "sgns.h":
     ctypedef struct SgnsPlan:
@@ -33,8 +33,8 @@ cdef extern from "sgns.h":
 
     const int MAX_GROUP
     int64_t sgns_scratch_bytes(const SgnsPlan *plan, int64_t capacity) nogil
-    void sgns_train(const SgnsPlan *plan, int64_t start, int64_t stop, int64_t capacity, float rate_from,
-                    float rate_to, char *scratch, double *totals) nogil
+    void sgns_train(const SgnsPlan *plan, int64_t start, int64_t stop, int64_t capacity,
+                    float rate_from, float rate_to, char *scratch, double *totals) nogil
 
 
 cdef extern from "alias.h":
@@ -87,7 +87,7 @@ cdef class Trainer:
     negatives : int
         Noise items per group, or per pair.
     group : int
-        Neighbouring windows, up to ``LARGEST_GROUP``, that share noise items; 0 draws for each pair.
+        Neighbouring windows, up to ``LARGEST_GROUP``, that share noise items; 0: each pair draws.
     """
 
     cdef SgnsPlan plan
@@ -145,4 +145,5 @@ cdef class Trainer:
             The loss and the weight of the positive pairs are added.
         """
         with nogil:
-            sgns_train(&self.plan, start, stop, capacity, rate_from, rate_to, &scratch[0], &totals[0])
+            sgns_train(&self.plan, start, stop, capacity, rate_from, rate_to, &scratch[0],
+                       &totals[0])

@@ -28,6 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Ctrl-C, 1 after a defect of fastrec itself.
     """
     try:
+        import rich  # noqa: F401  the tables need it, and that should be said before the work
+
         from fastrec.cli.failures import run
     except ModuleNotFoundError as error:
         if error.name not in ("typer", "rich"):

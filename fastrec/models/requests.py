@@ -16,7 +16,7 @@ def is_row(value: Any) -> bool:
     return not isinstance(value, (str, bytes)) and hasattr(value, "__len__")
 
 
-def rows_of_ids(name: str, rows: Any) -> Sequence[Sequence[Any]]:
+def rows_of_ids(name: str, rows: Any) -> Any:
     """Check that ``rows`` is a sequence of sequences, and not one flat history."""
     if isinstance(rows, Ragged):
         return [rows[i] for i in range(len(rows))]

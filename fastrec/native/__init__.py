@@ -1,1 +1,1 @@
-"""The compiled modules land here: ``cpu`` and ``ids`` directly, the kernels in a folder per ISA level."""
+"""The compiled modules land here: ``cpu`` and ``ids`` directly, kernels in a folder per level."""

@@ -136,7 +136,7 @@ def run_epochs(run: Run, train_epoch: Callable[[int, Meter], None]) -> None:
                 raise
             row = _row(first + epoch + 1, meter, begin, partial=False)
             if run.validation is not None:
-                row.update(_validate(run))
+                row.update(_validate(run, run.validation))
             run.history.append(row)
             for callback in run.callbacks:
                 callback.on_epoch_end(run, row)
@@ -160,10 +160,10 @@ def _row(epoch: int, meter: Meter, begin: float, *, partial: bool) -> dict[str, 
     }
 
 
-def _validate(run: Run) -> dict[str, float]:
+def _validate(run: Run, queries: Queries) -> dict[str, float]:
     from fastrec.evaluation import evaluate
 
-    return dict(evaluate(run.model, run.validation, run.metrics, threads=run.threads))
+    return dict(evaluate(run.model, queries, run.metrics, threads=run.threads))
 
 
 def _progress_bar(run: Run) -> Any:

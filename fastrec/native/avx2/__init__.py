@@ -1,1 +1,1 @@
-"""The kernels compiled for the avx2 level; ``fastrec.runtime.isa`` decides whether they are loaded."""
+"""The kernels compiled for the avx2 level; ``fastrec.runtime.isa`` decides who is loaded."""
