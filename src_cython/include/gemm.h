@@ -210,13 +210,14 @@ static int gemm_narrow(const float *rows, ptrdiff_t stride, int64_t depth, const
         }                                                                                         \
         if (k < depth) simd_load_columns(rows + k, stride, columns);                              \
         for (int i = 0; k + i < depth; i++)                                                       \
-            for (int q = 0; q < queries; q++)                                                     \
+            GEMM_UNROLL for (int q = 0; q < queries; q++)                                         \
                 sums[q] = simd_fma(columns[i], simd_set1(panel[(k + i) * SIMD_LANES + q]),        \
                                    sums[q]);                                                      \
-        for (int q = 0; q < queries; q++)                                                         \
+        GEMM_UNROLL for (int q = 0; q < queries; q++)                                             \
             passing |= simd_above(sums[q], simd_set1(limits[q]));                                 \
         if (!passing) return 0;                                                                   \
-        for (int q = 0; q < queries; q++) simd_store(tile + q * SIMD_LANES, sums[q]);             \
+        GEMM_UNROLL for (int q = 0; q < queries; q++)                                             \
+            simd_store(tile + q * SIMD_LANES, sums[q]);                                           \
         return 1;                                                                                 \
     }
 
