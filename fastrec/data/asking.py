@@ -1,9 +1,8 @@
-"""How queries are made: from a log, from two logs, from columns, from other queries."""
+"""How queries are made: from a log, from two logs, or from columns."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -146,7 +145,8 @@ def from_columns(
         if (target.lengths == 0).any():
             row = int(np.argmin(target.lengths))
             raise InputError(f"each query needs a target, {called['target']} has none in row {row}")
-        refuse_unknown(history, target, len(flat), len(known))
+        is_any_known = len(target) == 0 or history.total > 0 or bool((target.values >= 0).any())
+        refuse_unknown(is_any_known, len(flat) + target.total, len(known))
     user = None
     if users is not None:
         user_ids = user_ids if user_ids is not None else IdMap.from_ids(users, called["user"])[0]
@@ -200,42 +200,4 @@ def from_parquet(
         user_ids,
         exclude_seen,
         {role: f"column {name!r}" for role, name in wanted.items()},
-    )
-
-
-def translate(queries: Queries, item_ids: IdMap, user_ids: IdMap | None) -> Queries:
-    """See :meth:`Queries.translate`."""
-    moved = queries
-    if queries.item_ids != item_ids:
-        if queries.targets is not None:
-            refuse_swapped(queries.item_ids, queries.user_ids, item_ids, user_ids)
-        moved = _translate_items(queries, item_ids)
-    else:
-        moved = replace(queries, item_ids=item_ids)
-    if user_ids is None or queries.user is None or queries.user_ids is None:
-        return moved
-    if queries.user_ids == user_ids:
-        return replace(moved, user_ids=user_ids)
-    codes = queries.user_ids.codes_in(user_ids)[queries.user]
-    return replace(moved, user=codes, user_ids=user_ids)
-
-
-def _translate_items(queries: Queries, item_ids: IdMap) -> Queries:
-    codes = queries.item_ids.codes_in(item_ids)
-    old = queries.histories
-    inside = slice(int(old.offsets[0]), int(old.offsets[-1]))
-    history = Ragged(codes[old.flat], old.offsets - old.offsets[0])
-    keep = history.values >= 0
-    targets = queries.targets
-    if targets is not None:
-        targets = Ragged(codes[targets.flat], targets.offsets - targets.offsets[0])
-        refuse_unknown(history.where(keep), targets, old.total, len(item_ids))
-    times, values = queries.history_time, queries.history_value
-    return replace(
-        queries,
-        item_ids=item_ids,
-        histories=history.where(keep),
-        targets=targets,
-        history_time=None if times is None else times[inside][keep],
-        history_value=None if values is None else values[inside][keep],
     )

@@ -226,9 +226,9 @@ class Queries:
             There are targets but not one known item, ids of the other kind, or users and
             items look swapped.
         """
-        from fastrec.data import asking
+        from fastrec.data.translation import Translation
 
-        return asking.translate(self, item_ids, user_ids)
+        return Translation(self, item_ids, user_ids).whole()
 
     def slice(self, start: int, stop: int) -> Queries:
         """Return the queries from ``start`` to ``stop``; histories and targets are views."""

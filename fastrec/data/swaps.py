@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from fastrec.data.ids import IdMap
-from fastrec.data.ragged import Ragged
 from fastrec.errors import InputError
 
 FEW, MOST = 0.5, 0.9
@@ -33,14 +32,13 @@ def refuse_swapped(
         )
 
 
-def refuse_unknown(histories: Ragged, targets: Ragged, given: int, known: int) -> None:
-    """Raise where there are targets and not one item, of a history or a target, is known."""
-    if len(targets) == 0 or histories.total or (targets.flat >= 0).any():
-        return
-    raise InputError(
-        f"not one of {given + targets.total} items asked about is among the {known} known ones; "
-        "are users given as items, or is this another catalogue?"
-    )
+def refuse_unknown(is_any_known: bool, asked: int, known: int) -> None:
+    """Raise where not one of the ``asked`` items, of histories and targets, is a known one."""
+    if not is_any_known:
+        raise InputError(
+            f"not one of {asked} items asked about is among the {known} known ones; "
+            "are users given as items, or is this another catalogue?"
+        )
 
 
 def _share(ids: IdMap, among: IdMap) -> float:
