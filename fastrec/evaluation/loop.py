@@ -1,8 +1,8 @@
 """Ask a model every query, in batches, against the whole catalogue, and judge its lists.
 
 Memory does not depend on the number of queries, but for one float32 a query and
-metric. The lists come from the model's ``rank``, the same code that answers
-``recommend``.
+metric: a batch is translated, ranked, judged and forgotten. The lists come from
+the model's ``rank``, the same code that answers ``recommend``.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 
-from fastrec.errors import InputError
+from fastrec.data.translation import Translation
+from fastrec.errors import InputError, NotFittedError
 from fastrec.evaluation.metrics import (
     TARGET_METRICS,
     Metric,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from fastrec.search.index import TopK
 
 BATCH_SIZE = 4096
+PLACES_AT_ONCE = 1 << 22  # of the lists of a batch; judging takes about 40 bytes for each
 NORMAL_95 = 1.959963984540054  # the 97.5 % quantile of the normal distribution
 
 
@@ -144,10 +146,10 @@ def evaluate(
     """Rank the whole catalogue for every query and judge the lists by their targets.
 
     Whether items of the history may be answers is what the queries say
-    (``exclude_seen``). Targets that the model does not know are misses, a target
-    that is named twice counts once, queries without a target are left out and
-    counted. Ties count against the target: see :mod:`fastrec.evaluation.metrics`
-    for that rule and for the formula of each metric.
+    (``exclude_seen``). Targets that the model does not know are misses, and so are
+    those that may not be answers; a target that is named twice counts once; queries
+    without a target are left out and counted. Ties count against the target: see
+    :mod:`fastrec.evaluation.metrics` for that rule and for the formula of each metric.
 
     Parameters
     ----------
@@ -160,7 +162,7 @@ def evaluate(
         ``hit@10``, ``mrr@20``, ``ndcg@20``, ``map@20``, ``coverage@20``,
         ``novelty@20``.
     batch_size : int
-        Queries that are ranked at once.
+        Queries that are ranked at once, at most; fewer for very long lists.
     threads : int or None
         Threads of the ranking; None takes all CPUs that the process may use.
         The result does not depend on it.
@@ -172,30 +174,37 @@ def evaluate(
     Raises
     ------
     InputError
-        An unknown metric, no query with a target, or no item of the queries that
-        the model knows.
+        An unknown metric, no query with a target, users and items that look
+        swapped, or no item of the queries that the model knows.
+    NotFittedError
+        The model has not been fitted.
+
+    Notes
+    -----
+    Judging costs O(places log targets) a batch, a few microseconds a query: far
+    less than the search. Deterministic.
     """
     asked = parse_metrics(metrics)
     batch_size = checks.whole_number("batch_size", batch_size)
-    targets = _targets_of(model, queries)
+    targets = _targets_of(queries)
+    _check_model(model)
     start = time.perf_counter()
-    translated = queries.translate(model.item_ids, model.user_ids)
-    known_targets = _targets_of(model, translated)
-    if not translated.histories.total and not (known_targets.flat >= 0).any():
-        raise _unknown_items(model, queries)
+    translation = Translation(queries, model.item_ids, model.user_ids)
+    # One more place than is judged shows whether equal scores reach past the end.
+    places = min(max(metric.k for metric in asked), len(model.item_ids)) + 1
+    batch_size = max(1, min(batch_size, PLACES_AT_ONCE // places))
     tally = _Tally(asked, model, len(queries))
-    longest = max(metric.k for metric in asked)
     for begin in range(0, len(queries), batch_size):
         end = min(begin + batch_size, len(queries))
-        ranked = model.rank(translated.slice(begin, end), longest + 1, threads=threads)
-        tally.add(begin, targets.slice(begin, end), known_targets.slice(begin, end), ranked)
+        batch = translation.slice(begin, end)
+        ranked = model.rank(batch, places, threads=threads)
+        known = cast("Ragged", batch.targets)  # there are some, as in the queries
+        tally.add(begin, targets.slice(begin, end), known, ranked)
     return tally.finish(start)
 
 
-def _targets_of(model: Any, queries: Any) -> Ragged:
-    """Return the targets of what are queries for what is a model, or say what is wrong."""
-    if not hasattr(model, "rank"):
-        raise InputError(f"model must be a fitted recommender, got {type(model).__name__}")
+def _targets_of(queries: Any) -> Ragged:
+    """Return the targets of what are queries, or say what is wrong."""
     if not hasattr(queries, "translate"):
         raise InputError(
             f"queries must be Queries, got {type(queries).__name__}; make them with "
@@ -211,20 +220,14 @@ def _targets_of(model: Any, queries: Any) -> Ragged:
     return targets
 
 
-def _unknown_items(model: RankingModel, queries: Queries) -> InputError:
-    """Return the error for queries that have nothing to do with the model."""
-    return InputError(
-        f"no item of the {len(queries)} queries is known to the model, which knows "
-        f"{len(model.item_ids)} {model.item_ids.kind} ids such as "
-        f"{_examples(model.item_ids)}; the queries name {len(queries.item_ids)} "
-        f"{queries.item_ids.kind} ids such as {_examples(queries.item_ids)}. "
-        "Were users given as items, or is it another data set?"
-    )
-
-
-def _examples(ids: IdMap) -> str:
-    shown = ids.decode(np.arange(min(3, len(ids)), dtype=np.int32))
-    return ", ".join(map(repr, shown.tolist())) or "none"
+def _check_model(model: Any) -> None:
+    """Raise if ``model`` cannot rank, or not yet."""
+    if not hasattr(model, "rank"):
+        raise InputError(f"model must be a fitted recommender, got {type(model).__name__}")
+    if not hasattr(model, "item_ids"):
+        raise NotFittedError(
+            f"this {type(model).__name__} has not been fitted; call fit(log) before evaluate"
+        )
 
 
 class _Tally:

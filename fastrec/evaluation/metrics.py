@@ -176,8 +176,9 @@ def mrr(hits: Hits, k: int) -> np.ndarray:
 
 def ndcg(hits: Hits, k: int) -> np.ndarray:
     """Return each list's discounted gain as a share of the best possible one."""
-    ideal = np.cumsum(1 / np.log2(np.arange(2, k + 2)))
-    return hits.total(k, 1 / np.log2(1 + hits.rank)) / ideal[np.minimum(hits.n_targets, k) - 1]
+    possible = np.minimum(hits.n_targets, k)
+    ideal = np.cumsum(1 / np.log2(np.arange(2, possible.max(initial=1) + 2)))
+    return hits.total(k, 1 / np.log2(1 + hits.rank)) / ideal[possible - 1]
 
 
 def average_precision(hits: Hits, k: int) -> np.ndarray:

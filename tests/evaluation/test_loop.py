@@ -250,7 +250,7 @@ def test_queries_of_another_catalogue_are_refused(model):
 
 
 def test_targets_that_nobody_can_name_are_refused(model):
-    with pytest.raises(InputError, match="no item of the 2 queries is known to the model"):
+    with pytest.raises(InputError, match="not one of 2 items asked about is among the 4 known"):
         evaluate(model, queries_of([[-1], [-1]], 4), ["recall@1"])
 
 
