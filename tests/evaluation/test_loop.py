@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from fastrec.data import IdMap, Interactions, Queries, Ragged
 from fastrec.errors import InputError, UnknownIdError
-from fastrec.evaluation import Evaluation, evaluate
+from fastrec.evaluation import Evaluation, evaluate, loop
 from tests.evaluation.fakes import GivenScores
 from tests.reference import metrics as reference
 
@@ -147,6 +147,17 @@ def test_batches_cover_the_queries(model, queries):
     assert model.calls == [(2, 2), (1, 2)]
 
 
+def test_batches_are_shorter_where_lists_are_long(model, queries, monkeypatch):
+    monkeypatch.setattr(loop, "PLACES_AT_ONCE", 8)
+    evaluate(model, queries, ["recall@3"])
+    assert model.calls == [(2, 4), (1, 4)]
+
+
+def test_no_more_places_are_ranked_than_there_are_items(model, queries):
+    evaluate(model, queries, ["recall@999999999", "ndcg@999999999"])
+    assert model.calls == [(3, 5)]
+
+
 def test_excluded_history_is_obeyed(model):
     asked = {"targets": [[1]], "n_items": 4, "histories": [[0]]}
     seen = evaluate(model, queries_of(**asked, exclude_seen=False), ["recall@1"])
@@ -247,6 +258,14 @@ def test_queries_of_another_catalogue_are_refused(model):
     asked = queries_of([[0], [1]], 2, item_ids=IdMap.from_ids(np.array([70, 80]))[0])
     with pytest.raises(InputError, match="users given as items"):
         evaluate(model, asked, ["recall@1"])
+
+
+def test_users_and_items_swapped_are_noticed():
+    model = GivenScores(np.ones((20, 30)), item_ids=IdMap.from_ids(np.arange(100, 130))[0])
+    items_as_users = np.repeat(np.arange(100, 130), 2)
+    swapped = Interactions.from_arrays(user=items_as_users, item=np.arange(60) % 20)
+    with pytest.raises(InputError, match="users and items look swapped"):
+        evaluate(model, Queries.last_item(swapped), ["recall@1"])
 
 
 def test_targets_that_nobody_can_name_are_refused(model):
