@@ -6,24 +6,29 @@ so they are set when the first caller enters and lifted when the last one leaves
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from threadpoolctl import threadpool_limits
+import threadpoolctl
 
 _lock = threading.Lock()
 _holders = 0
-_limits: threadpool_limits | None = None
+_limits: threadpoolctl.threadpool_limits | None = None
 
 
 @contextmanager
 def single_threaded_blas() -> Iterator[None]:
-    """Keep BLAS at one thread for the time of the ``with`` block; callers may overlap and nest."""
+    """Keep BLAS at one thread for the time of the ``with`` block; callers may overlap and nest.
+
+    Only libraries that are loaded already are limited: import what you call before the block.
+    """
     global _holders, _limits
     with _lock:
         if _holders == 0:
-            _limits = threadpool_limits(limits=1, user_api="blas")
+            _let_any_thread_set_limits()
+            _limits = threadpoolctl.threadpool_limits(limits=1, user_api="blas")
         _holders += 1
     try:
         yield
@@ -31,5 +36,31 @@ def single_threaded_blas() -> Iterator[None]:
         with _lock:
             _holders -= 1
             if _holders == 0 and _limits is not None:
+                _let_any_thread_set_limits()
                 _limits.restore_original_limits()
                 _limits = None
+                _let_any_thread_set_limits()
+
+
+def _let_any_thread_set_limits() -> None:
+    """Undo that threadpoolctl 3.8 and later ignores all threads but the first that set a limit.
+
+    Our first and our last caller may be different threads, and so may the next library's.
+    """
+    controller = getattr(threadpoolctl, "OpenBLASController", None)
+    clear = getattr(controller, "clear_controlling_thread", None)
+    if clear is not None:
+        clear(force=True)
+
+
+def _renew_lock() -> None:
+    """Give a forked child a lock of its own: a thread that it does not have may hold the old one.
+
+    Limits that were in force stay so, since nobody is left to lift them.
+    """
+    global _lock
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
