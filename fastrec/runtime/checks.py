@@ -36,13 +36,17 @@ def whole_number(name: str, value: Any, minimum: int = 1, maximum: int | None = 
 def real_number(
     name: str, value: Any, minimum: float = -math.inf, maximum: float = math.inf
 ) -> float:
-    """Return ``value`` as a finite float within ``[minimum, maximum]``."""
+    """Return ``value`` as a finite float within ``[minimum, maximum]``; text is no number."""
     try:
+        if isinstance(value, (str, bytes, bool, np.bool_, np.ndarray)):
+            raise TypeError  # float() would take them
         number = float(value)
     except (TypeError, ValueError):
         raise InputError(
             f"{name} must be a number, got {value!r} of type {type(value).__name__}"
         ) from None
+    except OverflowError:
+        number = math.inf
     if not math.isfinite(number) or not minimum <= number <= maximum:
         raise InputError(f"{name} must be a finite number{_span(minimum, maximum)}, got {value!r}")
     return number
@@ -97,7 +101,8 @@ def float_matrix(name: str, value: Any, columns: int | None = None) -> np.ndarra
         raise InputError(f"{name} must hold real numbers, got dtype {array.dtype}")
     if columns is not None and array.shape[1] != columns:
         raise InputError(f"{name} must have {columns} columns, got shape {array.shape}")
-    matrix = np.ascontiguousarray(array, dtype=np.float32)
+    with np.errstate(over="ignore"):  # what is too large becomes infinite and is refused
+        matrix = np.ascontiguousarray(array, dtype=np.float32)
     if not np.isfinite(matrix).all():
         row = int(np.flatnonzero(~np.isfinite(matrix).all(axis=1))[0])
         raise InputError(f"{name} must be finite in float32, got NaN or infinity in row {row}")

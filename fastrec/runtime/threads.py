@@ -20,9 +20,15 @@ import queue
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
-from fastrec.errors import InputError
+from fastrec.runtime.checks import whole_number
+
+# A signal that comes just before a wait does not end it; Ctrl-C is looked for this often.
+WAKE_SECONDS = 0.2
 
 _pool_lock = threading.Lock()
 _pool: ThreadPoolExecutor | None = None
@@ -33,22 +39,58 @@ def available_cpus() -> int:
     """Return how many CPUs this process may use: affinity mask and cgroup quota respected."""
     has_mask = hasattr(os, "sched_getaffinity")
     cpus = len(os.sched_getaffinity(0)) if has_mask else os.cpu_count() or 1
-    quota = _cgroup_quota(Path("/sys/fs/cgroup"))
+    quota = _process_quota()
     return max(1, min(cpus, math.ceil(quota))) if quota else cpus
 
 
-def _cgroup_quota(root: Path) -> float | None:
-    """Return the CPU quota of this process's cgroup (version 2, then 1) in CPUs, or None."""
+@cache
+def _process_quota() -> float | None:
+    """Return the quota of this process; read once, because that costs more than a short call."""
+    return _cgroup_quota(Path("/sys/fs/cgroup"), Path("/proc/self/cgroup"))
+
+
+def _cgroup_quota(root: Path, membership: Path) -> float | None:
+    """Return the least CPU quota of a process's cgroups and of those above them, in CPUs, or None.
+
+    Parameters
+    ----------
+    root : path
+        Where the cgroup file systems are mounted: version 2 itself, or the folder of version 1.
+    membership : path
+        Lines of ``number:controllers:path``. In a container the paths may be those of the host,
+        which are not there; what is mounted at the top is then the container's own.
+    """
     try:
-        limit, period = (root / "cpu.max").read_text().split()[:2]
-        return None if limit == "max" else int(limit) / int(period)
-    except (OSError, ValueError):
-        pass
+        lines = membership.read_text().split()
+    except OSError:
+        lines = []
+    places = [(root, "/"), (root / "cpu", "/")]
+    for line in lines:
+        _, controllers, path = (*line.split(":", 2), "", "")[:3]
+        if not controllers:
+            places.append((root, path))
+        elif "cpu" in controllers.split(","):
+            places.append((root / "cpu", path))
+    quotas = []
+    for mount, path in places:
+        parts = [part for part in path.split("/") if part not in ("", "..")]
+        quotas += [_quota_of(mount.joinpath(*parts[:depth])) for depth in range(len(parts) + 1)]
+    return min((quota for quota in quotas if quota), default=None)
+
+
+def _quota_of(folder: Path) -> float | None:
+    """Return the quota of one cgroup, of version 2 or 1, in CPUs; None where it has none."""
     try:
-        limit_us = int((root / "cpu" / "cpu.cfs_quota_us").read_text())
-        period_us = int((root / "cpu" / "cpu.cfs_period_us").read_text())
-        return limit_us / period_us if limit_us > 0 and period_us > 0 else None
+        limit, period = (folder / "cpu.max").read_text().split()[:2]
     except (OSError, ValueError):
+        try:
+            limit = (folder / "cpu.cfs_quota_us").read_text()
+            period = (folder / "cpu.cfs_period_us").read_text()
+        except OSError:
+            return None
+    try:
+        return int(limit) / int(period) if int(limit) > 0 else None
+    except (ValueError, ZeroDivisionError):  # "max", or what no kernel writes
         return None
 
 
@@ -66,17 +108,14 @@ def resolve_threads(threads: int | None = None) -> int:
     InputError
         Not a whole number of at least 1.
     """
-    source = "threads"
-    value: object = threads
-    if threads is None:
-        value = os.environ.get("FASTREC_THREADS", "").strip()
-        if not value:
-            return available_cpus()
-        source = "the environment variable FASTREC_THREADS"
-        value = int(value) if value.isdigit() else value
-    if isinstance(value, bool) or not hasattr(value, "__index__") or int(value) < 1:
-        raise InputError(f"{source} must be a whole number of at least 1, got {value!r}")
-    return int(value)
+    if threads is not None:
+        return whole_number("threads", threads)
+    text = os.environ.get("FASTREC_THREADS", "").strip()
+    if not text:
+        return available_cpus()
+    return whole_number(
+        "the environment variable FASTREC_THREADS", int(text) if text.isdecimal() else text
+    )
 
 
 def run_ranges(
@@ -116,38 +155,72 @@ def run_ranges(
             raise
 
     futures = _submit(work, helpers)
+    errors: list[BaseException] = []
     try:
         work()
-    finally:
+    except BaseException as error:
+        errors.append(error)
+    for future in futures:
         # A helper that has not begun is not needed any more: the caller found no piece left.
-        running = [future for future in futures if not future.cancel()]
-        errors = [error for error in (future.exception() for future in running) if error]
+        if not future.cancel():
+            errors += _errors_of(future, cancelled)
     if errors:
         raise errors[0]
 
 
+def _errors_of(future: Future[None], cancelled: threading.Event) -> list[BaseException]:
+    """Wait for a helper to end; a Ctrl-C meanwhile stops the others, and they are awaited."""
+    errors: list[BaseException] = []
+    while True:
+        try:
+            error = future.exception()  # returned, not raised
+            return [*errors, error] if error else errors
+        except KeyboardInterrupt as interrupt:
+            cancelled.set()
+            errors.append(interrupt)
+
+
 def _submit(work: Callable[[], None], count: int) -> list[Future[None]]:
-    """Hand ``work`` to ``count`` threads of the process's pool, which grows to hold them."""
+    """Hand ``work`` to ``count`` threads of the process's pool, which grows to hold them.
+
+    They are fewer where the system gives no more threads, and none at the end of the
+    process: the caller then has more to do.
+    """
     global _pool, _pool_size
+    futures: list[Future[None]] = []
     if count < 1:
-        return []
+        return futures
     with _pool_lock:
         if _pool is None or count > _pool_size:
             if _pool is not None:
                 _pool.shutdown(wait=False)
             _pool_size = max(count, available_cpus())
             _pool = ThreadPoolExecutor(_pool_size, thread_name_prefix="fastrec-pool")
-        return [_pool.submit(work) for _ in range(count)]
+        with suppress(RuntimeError):
+            for _ in range(count):
+                futures.append(_pool.submit(work))  # noqa: PERF401 (those before a refusal count)
+    return futures
 
 
 def _forget_pool() -> None:
     """Drop the pool in a forked child, where its threads do not exist."""
     global _pool, _pool_lock, _pool_size
     _pool, _pool_size, _pool_lock = None, 0, threading.Lock()
+    _process_quota.cache_clear()
 
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_pool)
+
+
+@dataclass
+class _Job:
+    """One run of a team: what to call, which errors there were, how many members have ended."""
+
+    task: Callable[[int], None]
+    errors: list[BaseException] = field(default_factory=list)
+    ended: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 class Team:
@@ -165,11 +238,11 @@ class Team:
     def __init__(self, threads: int) -> None:
         self.threads = threads
         self._stopping = threading.Event()
-        self._outcomes: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
-        self._inboxes: list[queue.SimpleQueue[Callable[[int], None] | None]] = []
+        self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._inboxes: list[queue.SimpleQueue[_Job | None]] = []
         self._members: list[threading.Thread] = []
         for rank in range(1, threads):
-            inbox: queue.SimpleQueue[Callable[[int], None] | None] = queue.SimpleQueue()
+            inbox: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
             member = threading.Thread(
                 target=self._serve,
                 args=(rank, inbox),
@@ -192,42 +265,43 @@ class Team:
         after every rank has ended; the team can be used again.
         """
         self._stopping.clear()
-        for inbox in self._inboxes:
-            inbox.put(task)
-        errors: list[BaseException] = []
+        job = _Job(task)
+        started = 0
         try:
+            for inbox in self._inboxes:
+                inbox.put(job)
+                started += 1
             task(0)
         except BaseException as error:
-            self._stopping.set()
-            errors.append(error)
-        for _ in self._members:
-            outcome = self._await_outcome(errors)
-            if outcome is not None:
-                errors.append(outcome)
-        if errors:
-            raise errors[0]
-
-    def _await_outcome(self, errors: list[BaseException]) -> BaseException | None:
-        """Wait for one rank to end; a Ctrl-C meanwhile stops the others, and they are awaited."""
-        while True:
+            self._fail(job, error)
+        while job.ended < started:
             try:
-                return self._outcomes.get()
+                while job.ended < started:
+                    with suppress(queue.Empty):
+                        self._wake.get(timeout=WAKE_SECONDS)
             except KeyboardInterrupt as interrupt:
-                self._stopping.set()
-                errors.insert(0, interrupt)
+                # The others are told to stop and awaited. The interrupt may have swallowed a
+                # wake-up, which is why the end of a rank is counted and not the wake-ups.
+                self._fail(job, interrupt)
+        if job.errors:
+            raise job.errors[0]
 
-    def _serve(self, rank: int, inbox: queue.SimpleQueue[Callable[[int], None] | None]) -> None:
+    def _fail(self, job: _Job, error: BaseException) -> None:
+        job.errors.append(error)
+        self._stopping.set()
+
+    def _serve(self, rank: int, inbox: queue.SimpleQueue[_Job | None]) -> None:
         while True:
-            task = inbox.get()
-            if task is None:
+            job = inbox.get()
+            if job is None:
                 return
             try:
-                task(rank)
+                job.task(rank)
             except BaseException as error:
-                self._stopping.set()
-                self._outcomes.put(error)
-            else:
-                self._outcomes.put(None)
+                self._fail(job, error)
+            with job.lock:
+                job.ended += 1
+            self._wake.put(None)
 
     def close(self) -> None:
         """End the threads; they have no task under way when ``run`` has returned."""
