@@ -1,0 +1,76 @@
+"""BLAS is held to one thread exactly as long as somebody asks for it."""
+
+import threading
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_info
+
+from fastrec.runtime.blas import single_threaded_blas
+
+WAIT = 30
+
+
+def blas_threads():
+    np.ones((2, 2)) @ np.ones((2, 2))
+    return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+
+@pytest.fixture(autouse=True)
+def before():
+    threads = blas_threads()
+    if max(threads, default=1) == 1:
+        pytest.skip("BLAS has one thread here anyway")
+    yield threads
+    assert blas_threads() == threads
+
+
+def test_blas_has_one_thread_inside_and_its_own_outside():
+    with single_threaded_blas():
+        assert set(blas_threads()) == {1}
+
+
+def test_limits_nest():
+    with single_threaded_blas():
+        with single_threaded_blas():
+            pass
+        assert set(blas_threads()) == {1}
+
+
+def test_an_error_lifts_the_limit(before):
+    with pytest.raises(ZeroDivisionError), single_threaded_blas():
+        1 // 0  # noqa: B018
+    assert blas_threads() == before
+
+
+def test_the_last_of_several_callers_lifts_the_limit(before):
+    inside, may_leave = threading.Event(), threading.Event()
+
+    def hold():
+        with single_threaded_blas():
+            inside.set()
+            may_leave.wait(WAIT)
+
+    other = threading.Thread(target=hold)
+    with single_threaded_blas():
+        other.start()
+        assert inside.wait(WAIT)
+    assert set(blas_threads()) == {1}  # the other is still inside
+    may_leave.set()
+    other.join(WAIT)
+    assert blas_threads() == before
+
+
+def test_threads_limit_one_after_the_other(before):
+    seen = []
+
+    def limit():
+        with single_threaded_blas():
+            seen.append(blas_threads())
+
+    for _ in range(2):
+        other = threading.Thread(target=limit)
+        other.start()
+        other.join(WAIT)
+    limit()
+    assert seen == [[1] * len(before)] * 3

@@ -1,0 +1,122 @@
+"""Argument checks: what passes comes back in the form of the kernels, the rest is explained."""
+
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from fastrec.errors import InputError
+from fastrec.runtime import checks
+
+
+@pytest.mark.parametrize("value", [1, 20, np.int32(3), np.uint8(7)])
+def test_whole_numbers_pass_as_int(value):
+    number = checks.whole_number("k", value)
+    assert number == value
+    assert type(number) is int
+
+
+@pytest.mark.parametrize("value", [1.0, "3", None, True, np.True_, [3], np.float32(2)])
+def test_what_is_no_whole_number_is_refused(value):
+    with pytest.raises(InputError, match="k must be a whole number of at least 1, got"):
+        checks.whole_number("k", value)
+
+
+@pytest.mark.parametrize("value", [-1, 8])
+def test_whole_numbers_outside_their_span_are_refused(value):
+    with pytest.raises(InputError, match=f"k must be a whole number from 0 to 7, got {value}"):
+        checks.whole_number("k", value, 0, 7)
+
+
+@pytest.mark.parametrize("value", [0, 0.5, np.float32(0.25), 1, Fraction(1, 3)])
+def test_real_numbers_pass_as_float(value):
+    number = checks.real_number("rate", value, 0, 1)
+    assert number == float(value)
+    assert type(number) is float
+
+
+@pytest.mark.parametrize(
+    "value", ["a", "0.5", b"1", None, [1, 2], np.ones(1), True, np.True_, 1j, object()]
+)
+def test_what_is_no_number_is_refused(value):
+    with pytest.raises(InputError, match="rate must be a number, got"):
+        checks.real_number("rate", value)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 10**400])
+def test_numbers_that_are_not_finite_are_refused(value):
+    with pytest.raises(InputError, match="rate must be a finite number, got"):
+        checks.real_number("rate", value)
+
+
+@pytest.mark.parametrize(
+    ("span", "words"),
+    [
+        ({"minimum": 3}, "of at least 3"),
+        ({"maximum": 1}, "of at most 1"),
+        ({"minimum": 0, "maximum": 1}, "from 0 to 1"),
+    ],
+)
+def test_numbers_outside_their_span_are_refused(span, words):
+    with pytest.raises(InputError, match=f"rate must be a finite number {words}, got 2"):
+        checks.real_number("rate", 2, **span)
+
+
+def test_an_option_passes():
+    assert checks.one_of("metric", "dot", ("dot", "cosine")) == "dot"
+
+
+@pytest.mark.parametrize("value", ["Dot", "", None, 0, ["dot"]])
+def test_what_is_no_option_brings_the_options(value):
+    with pytest.raises(InputError, match="metric must be one of 'dot', 'cosine', got"):
+        checks.one_of("metric", value, ("dot", "cosine"))
+
+
+@pytest.mark.parametrize("value", [True, False, np.True_])
+def test_flags_pass_as_bool(value):
+    assert checks.flag("progress", value) is bool(value)
+
+
+@pytest.mark.parametrize("value", [0, 1, "yes", None])
+def test_what_is_no_flag_is_refused(value):
+    with pytest.raises(InputError, match="progress must be True or False, got"):
+        checks.flag("progress", value)
+
+
+def test_a_float32_matrix_is_not_copied():
+    matrix = np.ones((2, 3), dtype=np.float32)
+    assert checks.float_matrix("vectors", matrix) is matrix
+
+
+@pytest.mark.parametrize(
+    "value", [[[1, 2]], np.ones((2, 3), dtype=np.int8), np.ones((3, 2)).T, np.ones((0, 3))]
+)
+def test_other_matrices_become_contiguous_float32(value):
+    matrix = checks.float_matrix("vectors", value)
+    assert matrix.dtype == np.float32
+    assert matrix.flags.c_contiguous
+    np.testing.assert_array_equal(matrix, value)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ([1.0, 2.0], r"1 dimension\(s\); a single row is given as \[row\]"),
+        ([[1.0], [2.0, 3.0]], "must be a matrix of numbers"),
+        ([["a"]], "must hold real numbers, got dtype <U1"),
+        (np.ones((2, 2), dtype=complex), "must hold real numbers, got dtype complex128"),
+        ([[True]], "must hold real numbers, got dtype bool"),
+        ([[1.0, 2.0]], r"must have 3 columns, got shape \(1, 2\)"),
+        ([[0, 0, 0], [1, math.nan, 2]], "got NaN or infinity in row 1"),
+        ([[1, 2, math.inf]], "got NaN or infinity in row 0"),
+    ],
+)
+def test_what_is_no_finite_matrix_is_explained(value, message):
+    with pytest.raises(InputError, match=message):
+        checks.float_matrix("vectors", value, columns=3)
+
+
+def test_numbers_beyond_float32_are_not_finite():
+    with pytest.raises(InputError, match="must be finite in float32"):
+        checks.float_matrix("vectors", [[1e300]])
