@@ -17,7 +17,14 @@ from fastrec.cli.output import print_json, print_table
 METRIC = "recall@20"
 RECOMMENDED = 5
 SHOWN_HISTORY = 4
-SETTINGS: dict[str, Any] = {"dim": 64, "epochs": 10, "history_decay": 0.5}
+SETTINGS: dict[str, Any] = {
+    "dim": 64,
+    "window": 4,
+    "negatives": 10,
+    "epochs": 20,
+    "learning_rate": 0.05,
+    "history_decay": 0.5,
+}
 
 
 @dataclass(frozen=True)

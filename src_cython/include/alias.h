@@ -20,7 +20,9 @@ static inline int32_t alias_draw(const uint64_t *table, int64_t items, uint64_t 
 
 static inline uint64_t alias_entry(double share, int64_t alias) {
     double threshold = share * 4294967296.0 - 1.0;
-    uint64_t low = threshold <= 0 ? 0 : threshold >= 4294967295.0 ? 0xFFFFFFFFu : (uint64_t)threshold;
+    uint64_t low = threshold <= 0              ? 0
+                   : threshold >= 4294967295.0 ? 0xFFFFFFFFu
+                                               : (uint64_t)threshold;
     return ((uint64_t)alias << 32) | low;
 }
 
@@ -33,8 +35,10 @@ static void alias_build(double *share, int64_t items, int32_t *stack, uint64_t *
     int64_t small = 0, large = items; /* two stacks that grow towards each other */
     for (int64_t i = 0; i < items; i++) {
         share[i] *= (double)items / total;
-        if (share[i] < 1.0) stack[small++] = (int32_t)i;
-        else stack[--large] = (int32_t)i;
+        if (share[i] < 1.0)
+            stack[small++] = (int32_t)i;
+        else
+            stack[--large] = (int32_t)i;
     }
     while (small > 0 && large < items) {
         int32_t poor = stack[--small], rich = stack[large];

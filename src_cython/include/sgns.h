@@ -6,9 +6,9 @@
  * group after the one at work is drawn ahead so that its rows are on their way from memory.
  *
  * Input rows belong to context items, output rows to centers and noise: the context predicts the
- * center, as in the authors' code of word2vec. Every draw is a function of a key and a token's place
- * in the log, so what is drawn depends neither on threads nor on where calls begin, but for the
- * grouping of centers, which starts anew at `start` and at each sequence.
+ * center, as in the authors' code of word2vec. Every draw is a function of a key and a token's
+ * place in the log, so what is drawn depends neither on threads nor on where calls begin, but for
+ * the grouping of centers, which starts anew at `start` and at each sequence.
  */
 #ifndef FASTREC_SGNS_H
 #define FASTREC_SGNS_H
@@ -27,16 +27,16 @@ typedef struct {
     const int32_t *rows;    /* matrix row of each item code, -1 for items that are passed over */
     const int64_t *offsets; /* sequence s is tokens[offsets[s] : offsets[s + 1]] */
     int64_t sequences;
-    const float *values;  /* weight of each token as a center, or NULL for 1 */
-    const uint32_t *keep; /* per row: kept when a 32-bit draw is at most this, or NULL */
+    const float *values;   /* weight of each token as a center, or NULL for 1 */
+    const uint32_t *keep;  /* per row: kept when a 32-bit draw is at most this, or NULL */
     const uint64_t *noise; /* alias table: threshold in the low half, alias in the high half */
-    int64_t items; /* rows of the matrices */
+    int64_t items;         /* rows of the matrices */
     float *input, *output; /* items x stride, rows aligned to 64 bytes */
     int64_t stride;        /* floats, a multiple of 16 */
     uint64_t keep_key, window_key, noise_key;
-    int64_t window;      /* kept tokens on each side; 0 = the whole sequence */
-    int dynamic_window;  /* draw the reach of each center from 1..window */
-    int past_only;       /* contexts come before the center only */
+    int64_t window;     /* kept tokens on each side; 0 = the whole sequence */
+    int dynamic_window; /* draw the reach of each center from 1..window */
+    int past_only;      /* contexts come before the center only */
     int cbow;
     int negatives;
     int group; /* windows that share their noise items; 0 = drawn for each pair */
@@ -52,7 +52,7 @@ typedef struct {
 
 typedef struct {
     int64_t first;
-    int count;        /* centers; 0 when there is no group left */
+    int count;         /* centers; 0 when there is no group left */
     int64_t low, high; /* union of their windows */
     int columns;
     int collides; /* a noise item equals one of the centers */
@@ -61,7 +61,7 @@ typedef struct {
 typedef struct {
     const SgnsPlan *plan;
     Layout layout;
-    float **rows[2];      /* output rows of the group at work and of the next */
+    float **rows[2]; /* output rows of the group at work and of the next */
     int32_t *noise_items[2];
     float *score, *weight, *hidden, *error;
     float learning_rate;
@@ -97,7 +97,8 @@ static void lay_left(Layout *layout, const SgnsPlan *plan, int64_t begin, int64_
         if (is_kept(plan, token)) lay(layout, plan, token, 0);
 }
 
-static void lay_right(Layout *layout, const SgnsPlan *plan, int64_t stop, int64_t end, int64_t sequence) {
+static void lay_right(Layout *layout, const SgnsPlan *plan, int64_t stop, int64_t end,
+                      int64_t sequence) {
     int64_t wanted = plan->window ? plan->window : INT64_MAX;
     for (int64_t token = stop; token < end && wanted > 0; token++)
         if (is_kept(plan, token)) {
@@ -132,8 +133,10 @@ static void lay_out(Layout *layout, const SgnsPlan *plan, int64_t start, int64_t
     int64_t below = 0, above = plan->sequences;
     while (above - below > 1) { /* the last sequence that begins at or before start */
         int64_t middle = (below + above) / 2;
-        if (plan->offsets[middle] <= start) below = middle;
-        else above = middle;
+        if (plan->offsets[middle] <= start)
+            below = middle;
+        else
+            above = middle;
     }
     layout->base = start;
     layout->length = 0;
@@ -147,7 +150,8 @@ static void lay_out(Layout *layout, const SgnsPlan *plan, int64_t start, int64_t
         if (token == stop) break;
     }
     layout->last = layout->length;
-    if (!plan->past_only) lay_right(layout, plan, stop, plan->offsets[sequence + 1], sequence - below);
+    if (!plan->past_only)
+        lay_right(layout, plan, stop, plan->offsets[sequence + 1], sequence - below);
     set_windows(layout, plan);
 }
 
@@ -181,7 +185,8 @@ static void draw_group(Walk *walk, Group *group, int64_t first, int64_t fetched,
         for (int k = 0; k < plan->negatives; k++) {
             int32_t item = alias_draw(plan->noise, plan->items, &state);
             walk->noise_items[side][k] = item;
-            for (int j = 0; j < group->count; j++) group->collides |= item == layout->item[first + j];
+            for (int j = 0; j < group->count; j++)
+                group->collides |= item == layout->item[first + j];
             rows[group->columns++] = plan->output + item * plan->stride;
         }
     }
@@ -209,7 +214,8 @@ typedef struct {
     float sum[BLOCK_ROWS];
 } Contexts;
 
-static void find_contexts(const Walk *walk, const Group *group, int64_t low, int64_t high, Contexts *contexts) {
+static void find_contexts(const Walk *walk, const Group *group, int64_t low, int64_t high,
+                          Contexts *contexts) {
     const Layout *layout = &walk->layout;
     contexts->count = 0;
     for (int64_t position = low; position < high; position++) {
@@ -223,7 +229,8 @@ static void find_contexts(const Walk *walk, const Group *group, int64_t low, int
         }
         if (sum == 0) continue;
         contexts->sum[contexts->count] = sum;
-        contexts->x[contexts->count++] = walk->plan->input + layout->item[position] * walk->plan->stride;
+        contexts->x[contexts->count++] =
+            walk->plan->input + layout->item[position] * walk->plan->stride;
     }
 }
 
@@ -233,7 +240,8 @@ static void forgive_collisions(Walk *walk, const Group *group, const Contexts *c
         for (int r = 0; r < contexts->count; r++) {
             float w = contexts->sum[r];
             for (int j = 0; j < group->count; j++)
-                if (walk->noise_items[side][k] == walk->layout.item[group->first + j]) w -= contexts->seen[r][j];
+                if (walk->noise_items[side][k] == walk->layout.item[group->first + j])
+                    w -= contexts->seen[r][j];
             put_weight(walk->weight, contexts->count, group->columns, r, group->count + k, -w);
         }
 }
@@ -252,16 +260,17 @@ static void fill_weights(Walk *walk, const Group *group, const Contexts *context
     if (group->collides) forgive_collisions(walk, group, contexts, side);
 }
 
-/* Train the input rows of the positions [low, high) against the group's centers and shared noise. */
+/* Train the input rows of the positions [low, high) against the group's centers and shared noise.
+ */
 static void train_rows(Walk *walk, const Group *group, int64_t low, int64_t high, int side) {
     Contexts contexts;
     find_contexts(walk, group, low, high, &contexts);
     if (!contexts.count) return;
     fill_weights(walk, group, &contexts, side);
     for (int r = 0; r < contexts.count; r++) walk->pairs += contexts.sum[r];
-    walk->loss += block_train(contexts.x, contexts.x, contexts.count, walk->rows[side], group->columns,
-                              walk->plan->stride / SIMD_LANES, walk->score, walk->weight,
-                              walk->learning_rate);
+    walk->loss += block_train(contexts.x, contexts.x, contexts.count, walk->rows[side],
+                              group->columns, walk->plan->stride / SIMD_LANES, walk->score,
+                              walk->weight, walk->learning_rate);
 }
 
 static void train_skipgram(Walk *walk, const Group *group, int side) {
@@ -288,9 +297,9 @@ static void train_pairs(Walk *walk, const Group *group, int side) {
             walk->weight[1 + k] = item == layout->item[center] ? 0.0f : -w;
         }
         walk->pairs += w;
-        walk->loss += block_train(x, x, 1, walk->rows[side], 1 + plan->negatives,
-                                  plan->stride / SIMD_LANES, walk->score, walk->weight,
-                                  walk->learning_rate);
+        walk->loss +=
+            block_train(x, x, 1, walk->rows[side], 1 + plan->negatives, plan->stride / SIMD_LANES,
+                        walk->score, walk->weight, walk->learning_rate);
     }
 }
 
@@ -304,7 +313,8 @@ static int64_t mean_of_window(Walk *walk, int64_t center, float *hidden) {
     for (int64_t c = 0; c < plan->stride; c += SIMD_LANES) {
         simd_float sum = simd_set1(0.0f);
         for (int64_t i = low; i < high; i++)
-            if (i != center) sum = simd_add(sum, simd_load(plan->input + layout->item[i] * plan->stride + c));
+            if (i != center)
+                sum = simd_add(sum, simd_load(plan->input + layout->item[i] * plan->stride + c));
         simd_store(hidden + c, simd_mul(sum, scale));
     }
     return count;
@@ -336,12 +346,14 @@ static void train_cbow(Walk *walk, const Group *group, int side) {
             put_weight(walk->weight, group->count, group->columns, j, t, t == j ? w : 0.0f);
         for (int k = 0; k < plan->negatives; k++) {
             int is_center = walk->noise_items[side][k] == layout->item[center];
-            put_weight(walk->weight, group->count, group->columns, j, group->count + k, is_center ? 0.0f : -w);
+            put_weight(walk->weight, group->count, group->columns, j, group->count + k,
+                       is_center ? 0.0f : -w);
         }
     }
     memset(walk->error, 0, sizeof(float) * (size_t)(group->count * plan->stride));
-    walk->loss += block_train(hidden, error, group->count, walk->rows[side], group->columns,
-                              plan->stride / SIMD_LANES, walk->score, walk->weight, walk->learning_rate);
+    walk->loss +=
+        block_train(hidden, error, group->count, walk->rows[side], group->columns,
+                    plan->stride / SIMD_LANES, walk->score, walk->weight, walk->learning_rate);
     for (int j = 0; j < group->count; j++) spread_error(walk, group->first + j, error[j]);
 }
 
@@ -354,9 +366,12 @@ static void train_layout(Walk *walk, float rate_from, float rate_to, int64_t tok
         draw_group(walk, &groups[1 - side], group->first + group->count, group->high, 1 - side);
         float done = (float)walk->layout.place[group->first] / (float)tokens;
         walk->learning_rate = rate_from + (rate_to - rate_from) * done;
-        if (walk->plan->cbow) train_cbow(walk, group, side);
-        else if (walk->plan->group) train_skipgram(walk, group, side);
-        else train_pairs(walk, group, side);
+        if (walk->plan->cbow)
+            train_cbow(walk, group, side);
+        else if (walk->plan->group)
+            train_skipgram(walk, group, side);
+        else
+            train_pairs(walk, group, side);
         side = 1 - side;
     }
 }
@@ -378,8 +393,8 @@ static void *carve(char **free_memory, int64_t bytes) {
 /* Train on the centers [start, stop); totals[0] += loss, totals[1] += weight of the positive pairs.
  *
  * capacity: tokens that may be laid out: stop - start plus the contexts outside. The learning rate
- * goes from rate_from at `start` linearly to rate_to at `stop`. scratch: sgns_scratch_bytes() bytes,
- * 64-byte aligned.
+ * goes from rate_from at `start` linearly to rate_to at `stop`. scratch: sgns_scratch_bytes()
+ * bytes, 64-byte aligned.
  */
 static void sgns_train(const SgnsPlan *plan, int64_t start, int64_t stop, int64_t capacity,
                        float rate_from, float rate_to, char *scratch, double *totals) {

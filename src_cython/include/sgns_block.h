@@ -2,15 +2,15 @@
  *
  * Legend
  *   x[r], y[t]   rows of the input and output matrix, `chunks` vectors of SIMD_LANES floats each
- *   weight       signed: +w for a pair that was seen, -w for a noise pair, 0 for a pair that is none
- *   score        x[r] . y[t], overwritten with the gradient coefficient of the pair
+ *   weight       signed: +w for a pair that was seen, -w for a noise pair, 0 for a pair that is
+ * none score        x[r] . y[t], overwritten with the gradient coefficient of the pair
  *
  * The loss of a pair is |w| softplus(-z) with z = +score (seen) or -score (noise), which is
- * -log sigmoid(z): equation 4 of Mikolov et al., "Distributed Representations of Words and Phrases",
- * 2013. All scores of a block are taken before any row changes; the update then goes tile by tile of
- * TILE output rows and, within a tile, row by row, so that rows which stand in a block twice receive
- * both updates. Scores, weights and coefficients are laid out by tile: tile k begins at
- * R * k * TILE and is row-major inside.
+ * -log sigmoid(z): equation 4 of Mikolov et al., "Distributed Representations of Words and
+ * Phrases", 2013. All scores of a block are taken before any row changes; the update then goes tile
+ * by tile of TILE output rows and, within a tile, row by row, so that rows which stand in a block
+ * twice receive both updates. Scores, weights and coefficients are laid out by tile: tile k begins
+ * at R * k * TILE and is row-major inside.
  */
 #ifndef FASTREC_SGNS_BLOCK_H
 #define FASTREC_SGNS_BLOCK_H
@@ -35,8 +35,8 @@ enum { DOT_ROWS = 2 };
 #endif
 
 /* out[r * N + n] = x[r] . y[n] for R rows and N columns known at compile time. */
-SIMD_INLINE void dots_fixed(
-    const int R, const int N, float *const *x, float *const *y, int64_t chunks, float *out) {
+SIMD_INLINE void dots_fixed(const int R, const int N, float *const *x, float *const *y,
+                            int64_t chunks, float *out) {
     simd_float sum[DOT_ROWS * TILE];
     UNROLL
     for (int i = 0; i < R * N; i++) sum[i] = simd_set1(0.0f);
@@ -54,8 +54,8 @@ SIMD_INLINE void dots_fixed(
     simd_sums(sum, R * N, out);
 }
 
-SIMD_INLINE void tile_dots(
-    const int N, float *const *x, int rows, float *const *y, int64_t chunks, float *out) {
+SIMD_INLINE void tile_dots(const int N, float *const *x, int rows, float *const *y, int64_t chunks,
+                           float *out) {
     int r = 0;
     for (; r + DOT_ROWS <= rows; r += DOT_ROWS)
         dots_fixed(DOT_ROWS, N, x + r, y, chunks, out + r * N);
@@ -67,9 +67,8 @@ SIMD_INLINE void tile_dots(
 }
 
 /* change[r] += sum_n g[r, n] y[n] and y[n] += sum_r g[r, n] x[r]; `change` may be x itself. */
-SIMD_INLINE void tile_update(
-    const int N, float *const *x, float *const *change, int rows, float *const *y, int64_t chunks,
-    const float *g) {
+SIMD_INLINE void tile_update(const int N, float *const *x, float *const *change, int rows,
+                             float *const *y, int64_t chunks, const float *g) {
     for (int64_t c = 0; c < chunks; c++) {
         simd_float column[TILE], step[TILE];
         UNROLL
@@ -98,12 +97,23 @@ SIMD_INLINE void tile_update(
 
 #define FOR_TILE_WIDTH(n, CALL) \
     switch (n) {                \
-        case 1: CALL(1); break; \
-        case 2: CALL(2); break; \
-        case 3: CALL(3); break; \
-        case 4: CALL(4); break; \
-        case 5: CALL(5); break; \
-        default: CALL(6);       \
+        case 1:                 \
+            CALL(1);            \
+            break;              \
+        case 2:                 \
+            CALL(2);            \
+            break;              \
+        case 3:                 \
+            CALL(3);            \
+            break;              \
+        case 4:                 \
+            CALL(4);            \
+            break;              \
+        case 5:                 \
+            CALL(5);            \
+            break;              \
+        default:                \
+            CALL(6);            \
     }
 
 /* Turn scores into gradient coefficients, -learning_rate * dLoss/dscore; return the loss.
@@ -128,11 +138,13 @@ static double block_coefficients(float *score, float *weight, int64_t count, flo
 
 /* Score a block, take its loss and update its rows.
  *
- * score and weight hold rows * columns floats and have room for one vector more. Where `change` is not x, x is left as it is and the
- * step of its rows is added to `change`. Returns the loss before the update.
+ * score and weight hold rows * columns floats and have room for one vector more. Where `change` is
+ * not x, x is left as it is and the step of its rows is added to `change`. Returns the loss before
+ * the update.
  */
-static double block_train(float *const *x, float *const *change, int rows, float *const *y, int columns,
-                          int64_t chunks, float *score, float *weight, float learning_rate) {
+static double block_train(float *const *x, float *const *change, int rows, float *const *y,
+                          int columns, int64_t chunks, float *score, float *weight,
+                          float learning_rate) {
     for (int t = 0; t < columns; t += TILE) {
         int n = columns - t < TILE ? columns - t : TILE;
         float *part = score + (int64_t)rows * t;
@@ -144,9 +156,11 @@ static double block_train(float *const *x, float *const *change, int rows, float
     for (int t = 0; t < columns; t += TILE) {
         int n = columns - t < TILE ? columns - t : TILE;
         const float *part = score + (int64_t)rows * t;
-#define CALL(N)                                                       \
-    if (change == x) tile_update(N, x, x, rows, y + t, chunks, part); \
-    else tile_update(N, x, change, rows, y + t, chunks, part)
+#define CALL(N)                                          \
+    if (change == x)                                     \
+        tile_update(N, x, x, rows, y + t, chunks, part); \
+    else                                                 \
+        tile_update(N, x, change, rows, y + t, chunks, part)
         FOR_TILE_WIDTH(n, CALL)
 #undef CALL
     }

@@ -14,8 +14,9 @@
 #define SIMD_INLINE static inline __attribute__((always_inline))
 #endif
 
-/* Per level: add, sub, mul, div, min, |a|, a with the sign of b flipped in (a if b >= 0, -a if b < 0),
- * b where the sign of a is set and c elsewhere, a rounded to a whole number, 2^a of a whole number in
+/* Per level: add, sub, mul, div, min, |a|, a with the sign of b flipped in (a if b >= 0, -a if b <
+ * 0), b where the sign of a is set and c elsewhere, a rounded to a whole number, 2^a of a whole
+ * number in
  * [-126, 127]. */
 #if defined(__AVX512F__)
 
@@ -41,14 +42,16 @@ SIMD_INLINE simd_float simd_sum16(const simd_float *v) {
     simd_float part[4];
     for (int e = 0; e < 4; e++) {
         simd_float a = v[e], b = v[4 + e], c = v[8 + e], d = v[12 + e];
-        simd_float ab = simd_add(_mm512_shuffle_f32x4(a, b, 0x44), _mm512_shuffle_f32x4(a, b, 0xEE));
-        simd_float cd = simd_add(_mm512_shuffle_f32x4(c, d, 0x44), _mm512_shuffle_f32x4(c, d, 0xEE));
+        simd_float ab =
+            simd_add(_mm512_shuffle_f32x4(a, b, 0x44), _mm512_shuffle_f32x4(a, b, 0xEE));
+        simd_float cd =
+            simd_add(_mm512_shuffle_f32x4(c, d, 0x44), _mm512_shuffle_f32x4(c, d, 0xEE));
         part[e] = simd_add(_mm512_shuffle_f32x4(ab, cd, 0x88), _mm512_shuffle_f32x4(ab, cd, 0xDD));
     }
-    __m512d low = _mm512_castps_pd(simd_add(_mm512_unpacklo_ps(part[0], part[1]),
-                                            _mm512_unpackhi_ps(part[0], part[1])));
-    __m512d high = _mm512_castps_pd(simd_add(_mm512_unpacklo_ps(part[2], part[3]),
-                                             _mm512_unpackhi_ps(part[2], part[3])));
+    __m512d low = _mm512_castps_pd(
+        simd_add(_mm512_unpacklo_ps(part[0], part[1]), _mm512_unpackhi_ps(part[0], part[1])));
+    __m512d high = _mm512_castps_pd(
+        simd_add(_mm512_unpacklo_ps(part[2], part[3]), _mm512_unpackhi_ps(part[2], part[3])));
     return simd_add(_mm512_castpd_ps(_mm512_unpacklo_pd(low, high)),
                     _mm512_castpd_ps(_mm512_unpackhi_pd(low, high)));
 }
@@ -69,9 +72,7 @@ SIMD_INLINE simd_float simd_sub(simd_float a, simd_float b) { return _mm256_sub_
 SIMD_INLINE simd_float simd_mul(simd_float a, simd_float b) { return _mm256_mul_ps(a, b); }
 SIMD_INLINE simd_float simd_div(simd_float a, simd_float b) { return _mm256_div_ps(a, b); }
 SIMD_INLINE simd_float simd_min(simd_float a, simd_float b) { return _mm256_min_ps(a, b); }
-SIMD_INLINE simd_float simd_abs(simd_float a) {
-    return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a);
-}
+SIMD_INLINE simd_float simd_abs(simd_float a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a); }
 SIMD_INLINE simd_float simd_flip(simd_float a, simd_float b) {
     return _mm256_xor_ps(a, _mm256_and_ps(b, _mm256_set1_ps(-0.0f)));
 }
@@ -191,8 +192,8 @@ SIMD_INLINE simd_float simd_exp_negative(simd_float a) {
 
 /* softplus(-z) = -log sigmoid(z), and sigmoid(-z), its slope negated.
  *
- * With t = exp(-|z|): softplus(-z) = (|z| - z) / 2 + log(1 + t), log(1 + t) = 2 atanh(t / (2 + t)) as
- * a series to the 13th power. Within 3e-7 of the exact value; NaN and infinite scores reach the
+ * With t = exp(-|z|): softplus(-z) = (|z| - z) / 2 + log(1 + t), log(1 + t) = 2 atanh(t / (2 + t))
+ * as a series to the 13th power. Within 3e-7 of the exact value; NaN and infinite scores reach the
  * softplus by way of |z| - z. |z| is cut at 40 in t (4e-18): beyond, steps would be subnormal
  * numbers, on which processors are a hundred times slower. One division serves all quotients.
  */
