@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from fastrec.errors import InputError
@@ -53,7 +54,13 @@ class EarlyStopping(Callback):
     Raises
     ------
     InputError
-        An option out of range; or, at ``fit``, a metric that no epoch reports.
+        An option out of range, or a metric that there is not; at ``fit``, no validation
+        set to measure it on.
+
+    Notes
+    -----
+    An epoch whose metric is NaN is no improvement. After Ctrl-C or an error the state is
+    the one reached, not the best one.
 
     Examples
     --------
@@ -74,7 +81,7 @@ class EarlyStopping(Callback):
         self.patience = checks.whole_number("patience", patience)
         self.min_delta = checks.real_number("min_delta", min_delta, minimum=0)
         self.restore_best = checks.flag("restore_best", restore_best)
-        self.metrics = () if metric == "loss" else (metric,)
+        self.metrics = () if metric == "loss" else (_name_of(metric),)
 
     def on_fit_begin(self, run: Run) -> None:
         """Forget an earlier run."""
@@ -84,13 +91,14 @@ class EarlyStopping(Callback):
                 "without a validation set use EarlyStopping('loss')"
             )
         self._best: float | None = None
-        self._best_epoch = 0
+        self._best_epoch = run.history[-1]["epoch"] if run.history else 0
         self._best_state: Any = None
 
     def on_epoch_end(self, run: Run, row: dict[str, Any]) -> None:
         """Compare the epoch with the best one so far."""
         value = -row["loss"] if self.metric == "loss" else row[self.metric]
-        if self._best is None or value > self._best + self.min_delta:
+        is_better = self._best is None or value > self._best + self.min_delta
+        if is_better and not math.isnan(value):
             self._best, self._best_epoch = value, row["epoch"]
             if self.restore_best:
                 self._best_state = run.model._copy_state()
@@ -102,3 +110,10 @@ class EarlyStopping(Callback):
         if self._best_state is not None and run.history[-1]["epoch"] != self._best_epoch:
             run.model._restore_state(self._best_state)
         self._best_state = None
+
+
+def _name_of(metric: Any) -> str:
+    """Return the metric's name, or say what is wrong with it before any epoch is trained."""
+    from fastrec.evaluation import parse_metrics
+
+    return str(parse_metrics([metric])[0])

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from fastrec.errors import DivergedError
+from fastrec.errors import DivergedError, InputError
 from fastrec.training.callbacks import Callback
 from fastrec.training.history import History
 
@@ -51,6 +51,12 @@ class Run:
     metrics: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
+        for callback in self.callbacks:
+            if not isinstance(callback, Callback):
+                hint = "; give an instance, with ()" if isinstance(callback, type) else ""
+                raise InputError(
+                    f"callbacks must be a list of fastrec.Callback, got {callback!r}{hint}"
+                )
         asked = [name for callback in self.callbacks for name in callback.metrics]
         self.metrics = tuple(dict.fromkeys([*asked, *DEFAULT_METRICS]))
 
@@ -131,12 +137,12 @@ def run_epochs(run: Run, train_epoch: Callable[[int, Meter], None]) -> None:
             begin = time.perf_counter()
             try:
                 train_epoch(epoch, meter)
+                row = _row(first + epoch + 1, meter, begin, partial=False)
+                if run.validation is not None:
+                    row.update(_validate(run, run.validation))
             except KeyboardInterrupt:
                 run.history.append(_row(first + epoch + 1, meter, begin, partial=True))
                 raise
-            row = _row(first + epoch + 1, meter, begin, partial=False)
-            if run.validation is not None:
-                row.update(_validate(run, run.validation))
             run.history.append(row)
             for callback in run.callbacks:
                 callback.on_epoch_end(run, row)

@@ -1,0 +1,122 @@
+"""Early stopping, on a model whose state is the number of its epochs."""
+
+import math
+
+import pytest
+
+from fastrec.errors import InputError
+from fastrec.training import Callback, EarlyStopping, loop
+from tests.training.fakes import Counter
+
+
+def stopped_on(losses, **options):
+    """Return a model that was trained with early stopping on these losses."""
+    model = Counter(losses)
+    model.run([EarlyStopping("loss", **options)])
+    return model
+
+
+@pytest.fixture
+def validated(monkeypatch):
+    """Return a function that trains with early stopping on these values of a metric."""
+
+    def train(values, metric="recall@20", **options):
+        rest = iter(values)
+        monkeypatch.setattr(loop, "_validate", lambda *_: {metric: next(rest)})
+        model = Counter([1.0] * len(values))
+        model.run([EarlyStopping(metric, **options)], validation=object())
+        return model
+
+    return train
+
+
+def test_training_stops_when_the_loss_has_stopped_falling():
+    model = stopped_on([5, 4, 3, 3, 3, 1], patience=2)
+    assert model.history.column("epoch") == [1, 2, 3, 4, 5]
+
+
+def test_the_best_state_is_put_back():
+    assert stopped_on([5, 3, 4, 4, 4], patience=3).state == 2
+
+
+def test_the_last_state_is_kept_where_asked():
+    assert stopped_on([5, 3, 4, 4, 4], patience=3, restore_best=False).state == 5
+
+
+def test_the_best_state_is_put_back_after_the_last_epoch_too():
+    assert stopped_on([5, 3, 4], patience=9).state == 2
+
+
+def test_a_last_epoch_that_is_best_needs_no_restoring():
+    assert stopped_on([5, 4, 3], patience=1).state == 3
+
+
+def test_small_improvements_do_not_count():
+    model = stopped_on([5.0, 4.9, 4.8, 4.7], patience=2, min_delta=0.5)
+    assert (len(model.history), model.state) == (3, 1)
+
+
+def test_a_metric_is_better_when_higher(validated):
+    model = validated([0.1, 0.3, 0.2, 0.2, 0.9], patience=2)
+    assert (len(model.history), model.state) == (4, 2)
+
+
+def test_a_metric_that_is_no_number_is_no_improvement(validated):
+    model = validated([math.nan, 0.1, math.nan, math.nan, 0.9], metric="novelty@5", patience=2)
+    assert (len(model.history), model.state) == (4, 2)
+
+
+def test_the_reason_names_metric_and_epoch():
+    model = Counter([1, 2, 2, 2])
+    run = model.run([EarlyStopping("loss", patience=1)])
+    assert run.stop_reason == "loss has not improved since epoch 1"
+
+
+def test_a_second_run_is_judged_by_itself():
+    model, callback = Counter([1.0, 1.0]), EarlyStopping("loss", patience=1)
+    model.run([callback])
+    model.losses = [9.0, 8.0, 7.0]
+    model.run([callback])
+    assert model.history.column("epoch") == [1, 2, 3, 4, 5]
+
+
+def test_patience_counts_from_the_start_of_a_second_run():
+    model = Counter([1.0] * 3)
+    model.run()
+    model.losses = [math.nan]
+    model.train = lambda epoch, meter: None  # an epoch without a loss
+    run = model.run([EarlyStopping("loss", patience=2)])
+    assert run.stop_reason is None
+
+
+def test_early_stopping_says_what_it_needs_before_any_epoch():
+    model = Counter([1.0])
+    with pytest.raises(InputError, match=r"EarlyStopping\('ndcg@5'\) needs fit\(.*validation="):
+        model.run([EarlyStopping("ndcg@5")])
+    assert model.state == 0
+
+
+@pytest.mark.parametrize(
+    ("metric", "message"),
+    [("recal@20", "did you mean 'recall@20'"), ("recall", "needs the length"), (None, "a name")],
+)
+def test_a_metric_that_there_is_not_is_refused_at_once(metric, message):
+    with pytest.raises(InputError, match=message):
+        EarlyStopping(metric)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"patience": 0}, "patience must be a whole number of at least 1"),
+        ({"min_delta": -0.1}, "min_delta must be a finite number of at least 0"),
+        ({"restore_best": 1}, "restore_best must be True or False"),
+    ],
+)
+def test_options_out_of_range_are_refused(options, message):
+    with pytest.raises(InputError, match=message):
+        EarlyStopping("loss", **options)
+
+
+def test_a_callback_does_nothing_by_itself():
+    assert len(Counter([3, 2, 1]).run([Callback()]).history) == 3
