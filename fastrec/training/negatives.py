@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastrec.errors import InputError
 from fastrec.runtime import isa
 
 
@@ -14,26 +13,19 @@ def noise_table(counts: np.ndarray, exponent: float) -> np.ndarray:
     Parameters
     ----------
     counts : int64 (items,)
-        At least one item has been seen; items that were not are never drawn.
+        At least one item has been seen; one that was not has a chance below 2**-32.
     exponent : float
-        0.75 in word2vec, 0 for uniform noise, negative to prefer rare items
+        Finite: 0.75 in word2vec, 0 for uniform noise, negative to prefer rare items
         (Caselles-Dupre et al., "Word2vec applied to recommendation", 2018).
 
     Returns
     -------
     uint64 (items,)
         What the compiled kernels draw from; cost O(items).
-
-    Raises
-    ------
-    InputError
-        The exponent is so large that the weights overflow.
     """
     seen = counts > 0
     logs = np.log(np.maximum(counts, 1).astype(np.float64)) * exponent
     weights = np.where(seen, np.exp(logs - logs[seen].max()), 0.0)
-    if not np.isfinite(weights).all():
-        raise InputError(f"ns_exponent={exponent} is too large for these counts; use -3 to 3")
     table = np.empty(len(counts), dtype=np.uint64)
     isa.load("sgns").build_alias_table(weights, np.empty(len(counts), dtype=np.int32), table)
     return table
