@@ -1,11 +1,13 @@
 """BLAS is held to one thread exactly as long as somebody asks for it."""
 
+import multiprocessing
 import threading
 
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
+from fastrec.runtime import blas
 from fastrec.runtime.blas import single_threaded_blas
 
 WAIT = 30
@@ -74,3 +76,20 @@ def test_threads_limit_one_after_the_other(before):
         other.join(WAIT)
     limit()
     assert seen == [[1] * len(before)] * 3
+
+
+def limit_in_a_child():
+    with single_threaded_blas():
+        pass
+
+
+@pytest.mark.skipif(
+    "fork" not in multiprocessing.get_all_start_methods(), reason="no fork on this system"
+)
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_child_that_was_forked_during_a_change_of_limits_does_not_hang():
+    child = multiprocessing.get_context("fork").Process(target=limit_in_a_child)
+    with blas._lock:
+        child.start()
+    child.join(WAIT)
+    assert child.exitcode == 0
