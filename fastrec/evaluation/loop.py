@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from fastrec.data.ragged import Ragged
     from fastrec.search.index import TopK
 
-BATCH_SIZE = 4096
+BATCH_SIZE = 8192  # of 2048 to 16384 the smallest that is within 2 % of the fastest, 60,000 items
 PLACES_AT_ONCE = 1 << 22  # of the lists of a batch; judging takes about 40 bytes for each
 NORMAL_95 = 1.959963984540054  # the 97.5 % quantile of the normal distribution
 
