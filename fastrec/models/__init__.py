@@ -5,7 +5,7 @@ from fastrec.models.item2vec import Item2Vec
 from fastrec.models.model import Model
 from fastrec.models.popularity import Popularity
 from fastrec.models.registry import MODEL_NAMES, load, model_class
-from fastrec.models.results import Recommendations
+from fastrec.search import Recommendations
 
 __all__ = [
     "MODEL_NAMES",

@@ -16,8 +16,8 @@ from fastrec.data import IdMap, Interactions, Queries, Ragged, as_interactions
 from fastrec.errors import InputError
 from fastrec.models.model import Model
 from fastrec.models.requests import concatenate, flat_weights, is_row, rows_of_ids
-from fastrec.models.results import Recommendations
 from fastrec.runtime import checks
+from fastrec.search import Recommendations
 from fastrec.training.history import History
 from fastrec.training.loop import Run
 
@@ -136,7 +136,7 @@ class Recommender(Model):
             events=len(log),
             history=self.history,
             validation=validation,
-            callbacks=tuple(callbacks),
+            callbacks=callbacks,
             progress=checks.flag("progress", progress),
             threads=getattr(self, "threads", None),
         )

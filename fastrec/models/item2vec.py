@@ -14,13 +14,12 @@ import numpy as np
 from fastrec.data import IdMap, Interactions, Queries, as_interactions
 from fastrec.errors import InputError
 from fastrec.models.catalogue import Catalogue
-from fastrec.models.results import Recommendations
 from fastrec.models.vector_model import VectorRecommender
 from fastrec.runtime import checks, isa
 from fastrec.runtime.arrays import padded_zeros, stride_of
 from fastrec.runtime.random import generator
 from fastrec.runtime.threads import Team, resolve_threads
-from fastrec.search import TopKIndex, Vectors
+from fastrec.search import Recommendations, TopKIndex, Vectors
 from fastrec.training.loop import Meter, Run, run_epochs
 from fastrec.training.negatives import keep_thresholds, noise_table
 from fastrec.training.sgns import Pieces, Rate, SgnsEpochs
@@ -100,6 +99,7 @@ class Item2Vec(VectorRecommender):
     """
 
     uses_history_weights = True
+    _item_vectors: Vectors | None = None  # kept for the index that similar items are found with
 
     def __init__(
         self,
@@ -234,7 +234,7 @@ class Item2Vec(VectorRecommender):
         self.item_ids, self.item_counts = catalogue.item_ids, catalogue.item_counts
         self._dim = self.dim
         self._item_matrix, self._context_matrix = items, contexts
-        self._index = None
+        self._forget_answers()
 
     def _new_rows(self, rows: int, first: int) -> np.ndarray:
         """Return a matrix whose rows from ``first`` on are uniform in (-0.5, 0.5) / dim."""
@@ -280,7 +280,7 @@ class Item2Vec(VectorRecommender):
             epochs = SgnsEpochs(trainer, pieces, rate, self.seed, len(run.history), team)
 
             def train_epoch(epoch: int, meter: Meter) -> None:
-                self._index = None
+                self._forget_answers()
                 epochs.train(epoch, meter)
 
             run_epochs(run, train_epoch)
@@ -293,7 +293,7 @@ class Item2Vec(VectorRecommender):
     def set_params(self, **params: Any) -> Item2Vec:
         """Set constructor arguments; ``score_by``, ``metric`` and ``history_*`` act at once."""
         super().set_params(**params)
-        self._index = None
+        self._forget_answers()
         return self
 
     def _query_vectors(self, queries: Queries) -> np.ndarray:
@@ -322,11 +322,18 @@ class Item2Vec(VectorRecommender):
         )
         return bags @ self._item_matrix[:, : self._dim]
 
+    def _forget_answers(self) -> None:
+        super()._forget_answers()
+        self._item_vectors = None
+
     @property
     def item_vectors(self) -> Vectors:
         """The vectors x of the items: float32, shape (items, dim)."""
         self._check_fitted()
-        return Vectors(self.item_ids, self._item_matrix[:, : self._dim])
+        vectors = self._item_vectors
+        if vectors is None:
+            vectors = self._item_vectors = Vectors(self.item_ids, self._item_matrix[:, : self._dim])
+        return vectors
 
     @property
     def context_vectors(self) -> Vectors:

@@ -54,7 +54,7 @@ class Popularity(VectorRecommender):
 
     def _train(self, run: Run, log: Interactions) -> None:
         def count(_epoch: int, meter: Meter) -> None:
-            self._index = None
+            self._forget_answers()
             share = self._mass[self._mass > 0] / self._mass.sum()
             meter.update(len(log), float(-(share * np.log(share)).sum()), 1.0, "the values")
 

@@ -67,6 +67,10 @@ class VectorRecommender(Recommender):
         """Put back parameters that ``_copy_state`` has returned."""
         for name, array in self._parameters().items():
             array[...] = state[name]
+        self._forget_answers()
+
+    def _forget_answers(self) -> None:
+        """Drop what was built from parameters that have changed."""
         self._index = None
 
     def _parameters(self) -> dict[str, np.ndarray]:

@@ -74,36 +74,3 @@ def flag(name: str, value: Any) -> bool:
     if not isinstance(value, (bool, np.bool_)):
         raise InputError(f"{name} must be True or False, got {value!r}")
     return bool(value)
-
-
-def float_matrix(name: str, value: Any, columns: int | None = None) -> np.ndarray:
-    """Return ``value`` as a C-contiguous float32 matrix of finite numbers.
-
-    Parameters
-    ----------
-    name : str
-        The argument as the user knows it.
-    value : array_like, shape (rows, columns)
-        Any real dtype; copied only where dtype or layout differ.
-    columns : int or None
-        The number of columns that is expected, where one is.
-    """
-    try:
-        array = np.asarray(value)
-    except ValueError as error:
-        raise InputError(f"{name} must be a matrix of numbers: {error}") from None
-    if array.ndim != 2:
-        raise InputError(
-            f"{name} must be a matrix of shape (rows, columns), got {array.ndim} dimension(s); "
-            "a single row is given as [row]"
-        )
-    if array.dtype.kind not in "fiu":
-        raise InputError(f"{name} must hold real numbers, got dtype {array.dtype}")
-    if columns is not None and array.shape[1] != columns:
-        raise InputError(f"{name} must have {columns} columns, got shape {array.shape}")
-    with np.errstate(over="ignore"):  # what is too large becomes infinite and is refused
-        matrix = np.ascontiguousarray(array, dtype=np.float32)
-    if not np.isfinite(matrix).all():
-        row = int(np.flatnonzero(~np.isfinite(matrix).all(axis=1))[0])
-        raise InputError(f"{name} must be finite in float32, got NaN or infinity in row {row}")
-    return matrix

@@ -6,13 +6,14 @@ from importlib import import_module
 from typing import Any
 
 _HOMES = {
+    "Recommendations": "recommendations",
     "TopK": "result",
     "TopKIndex": "index",
     "Vectors": "vectors",
     "select": "selection",
 }
 
-__all__ = ["TopK", "TopKIndex", "Vectors", "select"]
+__all__ = ["Recommendations", "TopK", "TopKIndex", "Vectors", "select"]
 
 
 def __getattr__(name: str) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -48,7 +47,8 @@ class Vectors:
 
     Notes
     -----
-    Safe to use from several threads at once.
+    Safe to use from several threads at once. Pickles and deep copies hold the ids
+    and the vectors, read into memory where they were mapped, and no search index.
 
     Examples
     --------
@@ -132,18 +132,19 @@ class Vectors:
         return np.array(self.matrix, order="C")
 
     def similar(
-        self, ids: Any, k: int = 10, metric: str = "cosine", *, threads: int | None = None
+        self, items: Any, k: int = 10, *, metric: str = "cosine", threads: int | None = None
     ) -> Recommendations:
-        """Return the ids whose vectors are most like those of ``ids``.
+        """Return the ids whose vectors are most like those of ``items``.
 
         The first search of a metric prepares an index: it reads the matrix once and,
         for cosine, keeps a normalised copy.
 
         Parameters
         ----------
-        ids : id or sequence of m ids
+        items : id, sequence of m ids, or ndarray of float, shape (m, dim)
+            A matrix is taken as vectors that need not be of any id, see :meth:`similar_to`.
         k : int
-            Answers an id; the id itself is left out.
+            Answers an item; the id itself is left out.
         metric : {"cosine", "dot"}
         threads : int or None
             None takes all CPUs that the process may use.
@@ -151,7 +152,7 @@ class Vectors:
         Returns
         -------
         Recommendations
-            ``items`` (ids), ``scores`` and ``counts``, one row an id.
+            ``items`` (ids), ``scores`` and ``counts``, one row an item.
 
         Raises
         ------
@@ -160,7 +161,9 @@ class Vectors:
         InputError
             A malformed argument.
         """
-        codes = self._codes(ids)
+        if isinstance(items, np.ndarray) and items.ndim == 2 and items.dtype.kind == "f":
+            return self.similar_to(items, k, metric=metric, threads=threads)
+        codes = self._codes(items)
         itself = Ragged(codes, np.arange(len(codes) + 1, dtype=np.int64))
         return self._search(self.matrix[codes], k, metric, itself, threads)
 
@@ -168,8 +171,8 @@ class Vectors:
         self,
         vectors: Any,
         k: int = 10,
-        metric: str = "cosine",
         *,
+        metric: str = "cosine",
         exclude: Any = None,
         threads: int | None = None,
     ) -> Recommendations:
@@ -230,11 +233,10 @@ class Vectors:
         word2vec.write(path, self.ids, self.matrix, checks.flag("binary", binary))
 
     @classmethod
-    def load_word2vec(cls, path: Path, binary: bool | None = None, kind: str = "str") -> Vectors:
+    def load_word2vec(
+        cls, path: Path, binary: bool | None = None, kind: str | None = None
+    ) -> Vectors:
         """Read vectors in word2vec's text or binary format.
-
-        Of an id that occurs several times the first vector is kept, as gensim does,
-        with a warning.
 
         Parameters
         ----------
@@ -242,35 +244,36 @@ class Vectors:
             The file.
         binary : bool or None
             Whether it is binary; None looks at the first entry.
-        kind : {"str", "int"}
-            What the ids are: the formats only know text. "int" takes decimal whole
-            numbers, as :meth:`save_word2vec` writes whole-number ids.
+        kind : {"str", "int"} or None
+            What the ids are, for the formats only know text. None: whole numbers where
+            there are ids and all are decimal ones from 0 to 2**63 - 1 without leading
+            zeros, as :meth:`save_word2vec` writes them; else strings. Name the kind
+            where the ids are words that could all be numbers.
 
         Raises
         ------
         InputError
             There is no such file, or it is a folder.
         FormatError
-            Not of the format, truncated, numbers that are not finite, or ids that
-            are no whole numbers; the line or entry is named.
+            Not of the format, truncated, numbers that are not finite, an id that
+            occurs twice, or with ``kind="int"`` one that is no whole number; the line
+            or entry is named.
         """
-        checks.one_of("kind", kind, ("str", "int"))
+        if kind is not None:
+            checks.one_of("kind", kind, ("str", "int"))
         if binary is not None:
             checks.flag("binary", binary)
         names, matrix = word2vec.read(path, binary)
-        ids, codes = IdMap.from_ids(
-            names if kind == "str" else word2vec.whole_numbers(path, names), f"ids of {path!s}"
-        )
-        if len(ids) < len(codes):
-            warnings.warn(
-                f"{len(codes) - len(ids)} entries of {path!s} repeat an id; the first vector of "
-                "each id is kept",
-                stacklevel=2,
-            )
-            first = np.sort(np.unique(codes, return_index=True)[1])
-            codes, matrix = codes[first], matrix[first]
+        if kind is None:
+            kind = "int" if word2vec.are_whole_numbers(names) else "str"
+        given = word2vec.whole_numbers(path, names) if kind == "int" else names
+        ids, codes = IdMap.from_ids(given, f"ids of {path!s}")
         # A new map numbers whole numbers in ascending order; the rows are in that of the file.
         return cls(ids.take(codes) if kind == "int" else ids, matrix)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A memory map travels as a plain array; indexes are built again where they are needed.
+        return type(self), (self.ids, np.asarray(self.matrix))
 
     def __repr__(self) -> str:
         shown = self.ids.decode(np.arange(min(SHOWN, len(self)), dtype=np.int32)).tolist()

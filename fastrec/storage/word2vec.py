@@ -5,7 +5,8 @@ decimal numbers, separated by blanks. Binary: the id, one blank, ``dim``
 little-endian float32 and a line feed (some writers leave it out). Ids are UTF-8;
 the formats have no way to escape, so an id with a blank or line feed inside
 cannot be written. Reading takes what the id is from the front or the numbers from
-the end, whichever the file allows: text files of other tools may have such ids.
+the end, whichever the file allows: text files of other tools may have such ids. A
+number behind the first blank is no part of an id but a column too many.
 
 Mikolov et al., "Efficient Estimation of Word Representations in Vector Space",
 2013; the format is defined by the tool's ``word2vec.c``.
@@ -34,6 +35,7 @@ HEADER_BYTES = 100
 MAX_ID_BYTES = 1 << 16
 GZIP_MAGIC = b"\x1f\x8b"
 _WHOLE_NUMBER = re.compile(r"0|[1-9][0-9]{0,18}")
+_DECIMAL = re.compile(rb"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _BLANK = re.compile(r"[ \t\n\r\v\f]")
 
 
@@ -121,7 +123,7 @@ def read(path: Path, binary: bool | None = None) -> tuple[list[str], np.ndarray]
     Returns
     -------
     ids : list of str
-        As they stand in the file, repeated ones included.
+        As they stand in the file.
     matrix : ndarray of float32, shape (rows, dim)
         At the kernels' row stride: a view of a padded matrix.
 
@@ -130,28 +132,60 @@ def read(path: Path, binary: bool | None = None) -> tuple[list[str], np.ndarray]
     InputError
         There is no such file, or it is a folder.
     FormatError
-        Not of the format, truncated, or numbers that are not finite; the line or
-        entry is named.
+        Not of the format, truncated, numbers that are not finite, or an id that
+        occurs twice; the line (of text) or entry (of binary) is named.
     """
     name = file_path(path)
     with open_to_read(path) as file:
         rows, dim = _read_header(name, file)
-        if binary is None:
-            binary = not _looks_like_text(file, dim)
-        _check_size(name, file, rows, dim, rows * (4 * dim + 1) if binary else rows * 2 * dim)
-        matrix = padded_zeros(rows, dim)[:, :dim]
-        pieces = _read_binary if binary else _read_text
-        ids: list[str] = []
-        for found, numbers in pieces(name, file, rows, dim):
-            bad = _first_not_finite(numbers)
-            if bad is not None:
-                raise FormatError(
-                    f"entry {len(ids) + bad + 1} of {name!r}, {found[bad]!r}, holds NaN or "
-                    "infinity; expected finite numbers"
-                )
-            matrix[len(ids) : len(ids) + len(found)] = numbers
-            ids += found
+        if binary is not None:
+            return _read_entries(name, file, rows, dim, binary)
+        if _looks_like_text(file, dim):
+            return _read_entries(name, file, rows, dim, binary=False)
+        try:
+            return _read_entries(name, file, rows, dim, binary=True)
+        except FormatError as error:
+            raise FormatError(
+                f"{error}; it was read as binary, because its line 2 is not an id and {dim} numbers"
+            ) from None
+
+
+def _read_entries(
+    name: str, file: BinaryIO, rows: int, dim: int, binary: bool
+) -> tuple[list[str], np.ndarray]:
+    """Read what follows the first line."""
+    _check_size(name, file, rows, dim, rows * (4 * dim + 1) if binary else rows * 2 * dim)
+    matrix = padded_zeros(rows, dim)[:, :dim]
+    pieces = _read_binary if binary else _read_text
+    ids: list[str] = []
+    for found, numbers in pieces(name, file, rows, dim):
+        bad = _first_not_finite(numbers)
+        if bad is not None:
+            raise FormatError(
+                f"{_place(len(ids) + bad, binary)} of {name!r}, {found[bad]!r}, holds NaN or "
+                "infinity; expected finite numbers"
+            )
+        matrix[len(ids) : len(ids) + len(found)] = numbers
+        ids += found
+    _check_distinct(name, ids, binary)
     return ids, matrix
+
+
+def _place(row: int, binary: bool) -> str:
+    """Say where a row stands as its reader counts: lines and entries begin with 1."""
+    return f"entry {row + 1}" if binary else f"line {row + 2}"
+
+
+def _check_distinct(name: str, ids: list[str], binary: bool) -> None:
+    if len(set(ids)) == len(ids):
+        return
+    first: dict[str, int] = {}
+    for row, id in enumerate(ids):
+        if first.setdefault(id, row) != row:
+            raise FormatError(
+                f"{_place(row, binary)} of {name!r} repeats the id {id!r} of "
+                f"{_place(first[id], binary)}; an id has one vector, remove one of the two"
+            )
 
 
 def _first_not_finite(numbers: np.ndarray) -> int | None:
@@ -228,7 +262,7 @@ def _read_binary(
         content = memoryview(rest)
         vectors = b"".join([content[place : place + width] for place in places])
         yield (
-            _decode(name, ids, done),
+            _decode(name, ids, done, binary=True),
             np.frombuffer(vectors, dtype="<f4").reshape(len(ids), dim),
         )
         done += len(ids)
@@ -251,13 +285,13 @@ def _cut_entries(content: bytes, limit: int, width: int) -> tuple[list[bytes], l
     return ids, places, end
 
 
-def _decode(name: str, ids: list[bytes], done: int) -> list[str]:
+def _decode(name: str, ids: list[bytes], done: int, binary: bool) -> list[str]:
     try:
         return [id.decode() for id in ids]
     except UnicodeDecodeError:
         bad = next(row for row, id in enumerate(ids) if not _is_utf8(id))
         raise FormatError(
-            f"the id of entry {done + bad + 1} of {name!r} is not UTF-8: {ids[bad][:40]!r}; "
+            f"the id of {_place(done + bad, binary)} of {name!r} is not UTF-8: {ids[bad][:40]!r}; "
             "the file is damaged, in another encoding, or not of the length that it says"
         ) from None
 
@@ -285,7 +319,7 @@ def _read_text(
         numbers = _parse([numbers for _, _, numbers in cut], dim)
         if numbers is None:
             ids, numbers = _parse_one_by_one(name, lines, done, dim)
-        yield _decode(name, ids, done), numbers
+        yield _decode(name, ids, done, binary=False), numbers
         done += len(lines)
     _check_end(name, rest + file.read(MAX_ID_BYTES), rows)
 
@@ -312,6 +346,8 @@ def _parse_one_by_one(
     for row, line in enumerate(lines):
         id, *decimals = line.rsplit(None, dim) or [b""]
         try:
+            if any(map(_DECIMAL.fullmatch, id.split()[1:])) or b"_" in b"".join(decimals):
+                raise ValueError  # a column too many; float() takes 1_000
             with np.errstate(over="ignore"):  # infinity is refused where both formats meet
                 numbers[row] = np.array([float(text) for text in decimals]).reshape(dim)
         except ValueError:
@@ -323,6 +359,11 @@ def _parse_one_by_one(
     return ids, numbers
 
 
+def are_whole_numbers(ids: list[str]) -> bool:
+    """Say whether there are ids and all are whole numbers as :func:`write` writes them."""
+    return bool(ids) and all(map(_is_whole_number, ids))
+
+
 def whole_numbers(path: Path, ids: list[str]) -> np.ndarray:
     """Return the ids of a file as int64 where all are decimal whole numbers.
 
@@ -331,12 +372,14 @@ def whole_numbers(path: Path, ids: list[str]) -> np.ndarray:
     FormatError
         An id that is none, such as ``"007"``, which another id could mean as well.
     """
-    numbers = np.empty(len(ids), dtype=np.int64)
     for row, id in enumerate(ids):
-        if not _WHOLE_NUMBER.fullmatch(id) or int(id) > np.iinfo(np.int64).max:
+        if not _is_whole_number(id):
             raise FormatError(
                 f"the id of entry {row + 1} of {file_path(path)!r} is {id!r}, expected a whole "
                 'number; load it with kind="str"'
             )
-        numbers[row] = int(id)
-    return numbers
+    return np.fromiter(map(int, ids), np.int64, len(ids))
+
+
+def _is_whole_number(id: str) -> bool:
+    return bool(_WHOLE_NUMBER.fullmatch(id)) and int(id) < 1 << 63

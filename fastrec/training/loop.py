@@ -51,6 +51,8 @@ class Run:
     metrics: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
+        if isinstance(self.callbacks, Callback):
+            raise InputError("callbacks must be a list of fastrec.Callback; put the one into [ ]")
         for callback in self.callbacks:
             if not isinstance(callback, Callback):
                 hint = "; give an instance, with ()" if isinstance(callback, type) else ""

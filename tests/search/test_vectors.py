@@ -1,5 +1,7 @@
 """Vectors: rows by id, similar ids, export, and the word2vec formats."""
 
+import copy
+import pickle
 import threading
 
 import numpy as np
@@ -135,6 +137,14 @@ def test_similar_to_vectors_excludes_nothing_of_itself(vectors):
     np.testing.assert_allclose(found.scores, [[1]])
 
 
+def test_a_matrix_is_asked_for_by_its_vectors(vectors):
+    asked = np.array([[0, 2.0], [3, 0]])
+    found = vectors.similar(asked, k=2, metric="dot")
+    expected = vectors.similar_to(asked, k=2, metric="dot")
+    assert found.items.tolist() == expected.items.tolist() == [["north", "east"], ["east", "north"]]
+    np.testing.assert_array_equal(found.scores, expected.scores)
+
+
 @pytest.mark.parametrize("exclude", ["north", ["north"], ["north", "south"]])
 def test_similar_to_leaves_out_what_it_is_told_to(vectors, exclude):
     found = vectors.similar_to([[0, 2.0]], k=1, exclude=exclude)
@@ -225,6 +235,26 @@ def test_repr_shows_size_and_the_first_ids(vectors, numbered):
     assert repr(numbered) == "Vectors(5 int ids, dim=2: 3, 5, 8, ...)"
 
 
+@pytest.mark.parametrize("clone", [copy.deepcopy, lambda v: pickle.loads(pickle.dumps(v))])
+@pytest.mark.parametrize("mapped", [True, False])
+def test_copies_have_memory_of_their_own_and_answer_alike(tmp_path, clone, mapped):
+    np.save(tmp_path / "m.npy", MATRIX)
+    matrix = np.load(tmp_path / "m.npy", mmap_mode="r" if mapped else None)
+    vectors = Vectors(id_map(NAMES), matrix)
+    found = vectors.similar(NAMES, k=3)
+    copied = clone(vectors)
+    assert copied.ids == vectors.ids
+    assert not np.shares_memory(copied.matrix, vectors.matrix)
+    assert not copied.matrix.flags.writeable
+    assert copied.similar(NAMES, k=3).items.tolist() == found.items.tolist()
+
+
+def test_a_pickle_holds_no_search_index(vectors):
+    size = len(pickle.dumps(vectors))
+    vectors.similar(NAMES, k=3)
+    assert len(pickle.dumps(vectors)) == size
+
+
 # word2vec formats
 
 
@@ -247,9 +277,21 @@ def test_whole_number_ids_come_back_when_asked_for(tmp_path, binary):
     np.testing.assert_array_equal(again[[3, 8, 13]], [[2], [3], [1]])
 
 
-def test_ids_of_a_file_are_strings_unless_asked(numbered, tmp_path):
+def test_ids_that_are_all_whole_numbers_come_back_as_such(numbered, tmp_path):
     numbered.save_word2vec(tmp_path / "v")
-    assert list(Vectors.load_word2vec(tmp_path / "v")) == ["3", "5", "8", "13", "21"]
+    assert list(Vectors.load_word2vec(tmp_path / "v")) == [3, 5, 8, 13, 21]
+
+
+def test_whole_numbers_stay_strings_when_asked_for(numbered, tmp_path):
+    numbered.save_word2vec(tmp_path / "v")
+    loaded = Vectors.load_word2vec(tmp_path / "v", kind="str")
+    assert list(loaded) == ["3", "5", "8", "13", "21"]
+
+
+@pytest.mark.parametrize("id", ["007", "word", "-1", "1.0", "9" * 19])
+def test_one_id_that_is_no_whole_number_makes_all_strings(tmp_path, id):
+    (tmp_path / "v").write_text(f"2 1\n7 1\n{id} 2\n")
+    assert list(Vectors.load_word2vec(tmp_path / "v")) == ["7", id]
 
 
 def test_ids_that_are_no_whole_numbers_are_refused_when_asked_for(vectors, tmp_path):
@@ -259,12 +301,10 @@ def test_ids_that_are_no_whole_numbers_are_refused_when_asked_for(vectors, tmp_p
 
 
 @pytest.mark.parametrize("kind", ["str", "int"])
-def test_of_a_repeated_id_the_first_vector_is_kept(tmp_path, kind):
+def test_a_repeated_id_is_refused(tmp_path, kind):
     (tmp_path / "v").write_bytes(b"4 1\n7 1\n5 2\n7 3\n6 4\n")
-    with pytest.warns(UserWarning, match="1 entries of .* repeat an id"):
-        loaded = Vectors.load_word2vec(tmp_path / "v", kind=kind)
-    assert [str(id) for id in loaded] == ["7", "5", "6"]
-    np.testing.assert_array_equal(loaded.matrix, [[1], [2], [4]])
+    with pytest.raises(FormatError, match="line 4 of .* repeats the id '7' of line 2"):
+        Vectors.load_word2vec(tmp_path / "v", kind=kind)
 
 
 def test_a_file_without_entries_has_no_vectors(tmp_path):

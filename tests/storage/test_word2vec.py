@@ -213,7 +213,11 @@ def test_a_header_that_promises_too_much_takes_no_memory(path):
 
 
 @pytest.mark.parametrize(
-    "line", [b"b 3\n", b"b 3 x\n", b"b 3 0x4\n", b"b\n", b"\n", b"b 3,5 1\n", b"b 1 2_0\xc2\xa0\n"]
+    "line",
+    [
+        *(b"b 3\n", b"b 3 x\n", b"b 3 0x4\n", b"b\n", b"\n", b"b 3,5 1\n", b"b 1 2_0\xc2\xa0\n"),
+        *(b"b 1 2_0\n", b"b 1 2 3\n", b"b 1 2 3 4\n", b"b c 1e-3 2 3\n"),
+    ],
 )
 def test_a_line_that_is_no_entry_is_named(path, line):
     with pytest.raises(FormatError, match=r"line 3 of .* must be an id and 2 numbers"):
@@ -222,9 +226,9 @@ def test_a_line_that_is_no_entry_is_named(path, line):
 
 @pytest.mark.parametrize("number", [b"nan", b"inf", b"-Infinity", b"1e39"])
 def test_text_that_is_not_finite_is_named(path, number):
-    with pytest.raises(FormatError, match=r"entry 2 of .*, 'b', holds NaN or infinity"):
+    with pytest.raises(FormatError, match=r"line 3 of .*, 'b', holds NaN or infinity"):
         read_bytes(path, b"2 2\na 1 2\nb 3 " + number + b"\n")
-    with pytest.raises(FormatError, match=r"entry 2 of .*, 'b c', holds NaN or infinity"):
+    with pytest.raises(FormatError, match=r"line 3 of .*, 'b c', holds NaN or infinity"):
         read_bytes(path, b"2 2\na 1 2\nb c 3 " + number + b"\n")
 
 
@@ -233,11 +237,36 @@ def test_binary_that_is_not_finite_is_named(path):
         read_bytes(path, b"2 2\na " + floats_of(1, 2) + b"\nb " + floats_of(1, np.nan) + b"\n")
 
 
-@pytest.mark.parametrize("entry", [b"b\xff 3 4\n", b"b\xff " + floats_of(3, 4) + b"\n"])
-def test_ids_that_are_not_utf8_are_named(path, entry):
-    first = b"a 1 2\n" if len(entry) < 8 else b"a " + floats_of(1, 2) + b"\n"
+def test_text_ids_that_are_not_utf8_are_named_by_their_line(path):
+    with pytest.raises(FormatError, match=r"line 3 of .* is not UTF-8"):
+        read_bytes(path, b"2 2\na 1 2\nb\xff 3 4\n")
+
+
+def test_binary_ids_that_are_not_utf8_are_named_by_their_entry(path):
+    content = b"2 2\na " + floats_of(1, 2) + b"\nb\xff " + floats_of(3, 4) + b"\n"
     with pytest.raises(FormatError, match=r"entry 2 of .* is not UTF-8"):
-        read_bytes(path, b"2 2\n" + first + entry)
+        read_bytes(path, content)
+
+
+def test_repeated_ids_of_text_are_named_by_their_lines(path):
+    with pytest.raises(FormatError, match=r"line 4 of .* repeats the id 'a' of line 2"):
+        read_bytes(path, b"3 1\na 1\nb 2\na 3\n")
+
+
+def test_repeated_ids_of_binary_are_named_by_their_entries(path):
+    content = b"2 1\na " + floats_of(1) + b"\na " + floats_of(2) + b"\n"
+    with pytest.raises(FormatError, match=r"entry 2 of .* repeats the id 'a' of entry 1"):
+        read_bytes(path, content, binary=True)
+
+
+def test_a_file_whose_columns_are_more_than_it_says_is_damage(path):
+    with pytest.raises(FormatError, match="line 2 of .* must be an id and 2 numbers"):
+        read_bytes(path, b"2 2\na 1 2 3\nb 4 5 6\n")
+
+
+def test_damage_of_what_was_taken_for_binary_says_so(path):
+    with pytest.raises(FormatError, match="read as binary, because its line 2 is not an id and 2"):
+        read_bytes(path, b"2 2\na 1\nb 3 4\n" + b" " * 20)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+import fastrec as fr
 from fastrec.errors import DivergedError, InputError
 from fastrec.training import Callback, EarlyStopping, loop
 from tests.training.fakes import Counter
@@ -158,3 +159,8 @@ def test_the_bar_shows_events_epoch_and_loss(capsys):
 def test_without_progress_nothing_is_shown(capsys):
     Counter([3.0]).run()
     assert capsys.readouterr() == ("", "")
+
+
+def test_a_callback_that_is_not_in_a_list_is_explained():
+    with pytest.raises(fr.InputError, match="put the one into"):
+        fr.Popularity().fit([[1, 2]], callbacks=fr.EarlyStopping("loss"))
