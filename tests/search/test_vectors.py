@@ -303,7 +303,7 @@ def test_ids_that_are_no_whole_numbers_are_refused_when_asked_for(vectors, tmp_p
 @pytest.mark.parametrize("kind", ["str", "int"])
 def test_a_repeated_id_is_refused(tmp_path, kind):
     (tmp_path / "v").write_bytes(b"4 1\n7 1\n5 2\n7 3\n6 4\n")
-    with pytest.raises(FormatError, match="line 4 of .* repeats the id '7' of line 2"):
+    with pytest.raises(FormatError, match=r"line 4 of .* repeats the id '7' of line 2"):
         Vectors.load_word2vec(tmp_path / "v", kind=kind)
 
 
