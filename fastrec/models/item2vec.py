@@ -249,7 +249,8 @@ class Item2Vec(VectorRecommender):
 
     def _pieces(self, log: Interactions) -> Pieces:
         longest = int(np.diff(log.history_offsets).max(initial=0))
-        return Pieces.of(len(log), self.window, longest)
+        products = stride_of(self.dim) * (1 + self.negatives)
+        return Pieces.of(len(log), self.window, longest, products)
 
     def _train(self, run: Run, log: Interactions) -> None:
         if log.value is not None and (log.value < 0).any():

@@ -23,6 +23,7 @@ from fastrec.training.loop import Meter
 LARGEST_PIECE = 8192  # tokens of one kernel call: a few milliseconds
 SMALLEST_PIECE = 256
 PIECES = 64  # that a short log is cut into, so that several threads find work
+WORK_AT_ONCE = 1 << 30  # products of one kernel call: a tenth of a second, so Ctrl-C is heard
 FLOATS_PER_LINE = 8  # float64 totals of one thread fill a cache line
 
 
@@ -45,10 +46,15 @@ class Pieces:
     capacity: int
 
     @classmethod
-    def of(cls, tokens: int, window: int | None, longest: int) -> Pieces:
-        """Cut ``tokens`` tokens; ``window`` None reaches over sequences of up to ``longest``."""
+    def of(cls, tokens: int, window: int | None, longest: int, products: int) -> Pieces:
+        """Cut ``tokens`` tokens so that a piece takes a fraction of a second.
+
+        ``window`` None reaches over sequences of up to ``longest`` tokens; a pair costs
+        ``products`` multiplications.
+        """
         grain = min(LARGEST_PIECE, max(SMALLEST_PIECE, -(-tokens // PIECES)))
         reach = longest if window is None else min(window, longest)
+        grain = max(1, min(grain, WORK_AT_ONCE // (2 * max(reach, 1) * products)))
         return cls(tokens, grain, grain + 2 * reach)
 
     @property

@@ -274,3 +274,14 @@ def test_progress_shows_loss_and_rate(capsys):
     assert "Item2Vec" in shown
     assert "loss" in shown
     assert "events/s" in shown
+
+
+def test_one_long_history_with_a_window_over_all_of_it_hears_ctrl_c():
+    """A single history of 60,000 items has 3.6 billion pairs; the timer fires during the first."""
+    model = make(window=None, epochs=1, dim=64)
+    items = np.random.default_rng(0).integers(500, size=60_000).tolist()
+    threading.Timer(0.2, _thread.interrupt_main).start()
+    with pytest.raises(KeyboardInterrupt):
+        model.fit([items])
+    assert model.history.column("partial") == [True]
+    assert model.recommend([[items[0]]], 3).counts.tolist() == [3]
