@@ -12,11 +12,13 @@ from fastrec.cli.options import AsJson, HistoryColumn, TargetColumn
 from fastrec.cli.output import print_json, print_rows
 from fastrec.cli.settings import parse_settings
 from fastrec.errors import InputError
-from fastrec.models import model_class
+from fastrec.models import MODEL_NAMES, model_class
 
 
 def train(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="For example item2vec.")],
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help=f"One of {', '.join(MODEL_NAMES)}.")
+    ],
     data: Annotated[Path, typer.Option(help="Parquet or CSV file, or a saved log's folder.")],
     out: Annotated[Path, typer.Option(help="The model file to write.")],
     item: Annotated[str | None, typer.Option(help="Column with the item ids.")] = None,
