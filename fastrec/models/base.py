@@ -32,7 +32,8 @@ class Recommender(Model):
     Attributes
     ----------
     item_ids : IdMap
-        The items that the model knows, most frequent first.
+        The items that the model knows: most frequent first, behind them what
+        ``partial_fit`` brought.
     item_counts : int64 ndarray, shape (items,)
         How often each was seen in training.
     user_ids : IdMap or None
@@ -79,12 +80,12 @@ class Recommender(Model):
         DivergedError
             The loss became NaN or infinite; the model is as it was before.
         KeyboardInterrupt
-            Ctrl-C, raised again; the model keeps the state that it has reached and
-            the last row of ``history`` is marked as partial.
+            Ctrl-C, raised again; the model keeps the state that it has reached, and an
+            epoch that was cut short is marked as partial in ``history``. Before the first
+            epoch has begun, the model is as it was before.
         """
         log = self._checked_log(data)
-        with self._replacing_state():
-            self.history = History()
+        with self._replacing_state(History()):
             self._begin(log)
             self._train(self._run(log, validation, callbacks, progress), log)
         return self
@@ -105,8 +106,7 @@ class Recommender(Model):
         if not self._is_fitted():
             return self.fit(data, validation=validation, callbacks=callbacks, progress=progress)
         log = self._checked_log(data)
-        with self._replacing_state():
-            self.history = History(self.history.to_rows())
+        with self._replacing_state(History(self.history.to_rows())):
             self._extend(log)
             self._train(self._run(log, validation, callbacks, progress), log)
         return self
@@ -116,6 +116,11 @@ class Recommender(Model):
         log = as_interactions(data)
         if len(log) == 0:
             raise InputError("the log is empty; fit needs at least one interaction")
+        if log.value is not None and (log.value < 0).any():
+            raise InputError(
+                f"{type(self).__name__} takes value as a weight, which must be at least 0, got "
+                f"{float(log.value.min())}; leave value out or make it a weight"
+            )
         return log
 
     def _run(
@@ -291,6 +296,8 @@ class Recommender(Model):
         """Encode ``exclude`` or ``allow``: one list for all rows, or one per row."""
         if items is None:
             return None
+        if isinstance(items, (str, bytes)) or not hasattr(items, "__iter__"):
+            raise InputError(f"{name} must be ids, or one list of ids a history, got {items!r}")
         given = items if isinstance(items, np.ndarray) else list(items)
         if len(given) and is_row(given[0]):
             if len(given) != rows:

@@ -60,5 +60,8 @@ class Catalogue:
         return Catalogue(item_ids, counts)
 
     def rows_of(self, log: Interactions) -> np.ndarray:
-        """Return the row of each item of a log, int32 by the log's item code; -1 for none."""
+        """Return the row of each of a log's items, int32 by code, -1 for none.
+
+        Shape ``(log.n_items + 1,)``: the last entry, which the code -1 finds, is -1.
+        """
         return log.item_ids.codes_in(self.item_ids)

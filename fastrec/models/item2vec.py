@@ -24,7 +24,7 @@ from fastrec.training.loop import Meter, Run, run_epochs
 from fastrec.training.negatives import keep_thresholds, noise_table
 from fastrec.training.sgns import Pieces, Rate, SgnsEpochs
 
-WINDOWS_A_DRAW = {"pair": 0, "window": 1, "block": 4}  # 4: see docs/item2vec.md for the measurement
+WINDOWS_A_DRAW = {"pair": 0, "window": 1, "block": 4}
 ROWS_AT_ONCE = 1 << 16
 
 
@@ -80,7 +80,7 @@ class Item2Vec(VectorRecommender):
         Same seed and one thread: same bits, at one instruction-set level.
     threads : int or None
         Threads of ``fit``; None takes all CPUs that the process may use. Several threads
-        update the vectors without locks, so that the last digits differ from run to run.
+        update the vectors without locks, so that results differ a little from run to run.
 
     Notes
     -----
@@ -150,7 +150,8 @@ class Item2Vec(VectorRecommender):
             checks.whole_number("window", self.window, maximum=1 << 20)
         checks.whole_number("negatives", self.negatives, maximum=1024)
         checks.whole_number("epochs", self.epochs)
-        checks.real_number("learning_rate", self.learning_rate, minimum=0)
+        if checks.real_number("learning_rate", self.learning_rate, minimum=0) == 0:
+            raise InputError("learning_rate must be above 0, got 0: nothing would be trained")
         checks.real_number("min_learning_rate", self.min_learning_rate, 0, self.learning_rate)
         checks.one_of("architecture", self.architecture, ("skipgram", "cbow"))
         checks.one_of("context", self.context, ("both", "past"))
@@ -253,11 +254,6 @@ class Item2Vec(VectorRecommender):
         return Pieces.of(len(log), self.window, longest, products)
 
     def _train(self, run: Run, log: Interactions) -> None:
-        if log.value is not None and (log.value < 0).any():
-            raise InputError(
-                "Item2Vec weights its loss by value, which must be at least 0, got "
-                f"{float(log.value.min())}; leave value out or make it a weight"
-            )
         catalogue = Catalogue(self.item_ids, self.item_counts)
         trainer = isa.load("sgns").Trainer(
             log.item,
@@ -301,6 +297,25 @@ class Item2Vec(VectorRecommender):
         """Return the weighted means of the item vectors of each history's latest items."""
         from scipy.sparse import csr_array
 
+        histories = queries.histories
+        weights, total = self._history_weights(queries)
+        weights /= np.where(total > 0, total, 1.0)[histories.row_numbers]
+        bags = csr_array(
+            (
+                weights.astype(np.float32),
+                histories.flat,
+                histories.offsets - histories.offsets[0],
+            ),
+            shape=(len(histories), len(self.item_ids)),
+        )
+        # The whole rows: SciPy would copy a part of them.
+        return (bags @ self._item_matrix)[:, : self._dim]
+
+    def _can_answer(self, queries: Queries) -> np.ndarray:
+        return self._history_weights(queries)[1] > 0
+
+    def _history_weights(self, queries: Queries) -> tuple[np.ndarray, np.ndarray]:
+        """Return the weight of each history item, and the sum of each history, float64."""
         self._check_answer_params()
         histories = queries.histories
         owner = histories.row_numbers
@@ -310,18 +325,14 @@ class Item2Vec(VectorRecommender):
         if self.history_items is not None:
             weights[age >= self.history_items] = 0.0
         if queries.history_value is not None:
-            weights *= queries.history_value
-        total = np.bincount(owner, weights=weights, minlength=len(histories))
-        weights /= np.where(total > 0, total, 1.0)[owner]
-        bags = csr_array(
-            (
-                weights.astype(np.float32),
-                histories.flat,
-                histories.offsets - histories.offsets[0],
-            ),
-            shape=(len(histories), len(self.item_ids)),
-        )
-        return bags @ self._item_matrix[:, : self._dim]
+            value = queries.history_value[histories.offsets[0] : histories.offsets[-1]]
+            if (value < 0).any():
+                raise InputError(
+                    "values of history items are weights and must be at least 0, got "
+                    f"{float(value.min())}"
+                )
+            weights *= value
+        return weights, np.bincount(owner, weights=weights, minlength=len(histories))
 
     def _forget_answers(self) -> None:
         super()._forget_answers()

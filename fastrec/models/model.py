@@ -103,16 +103,19 @@ class Model:
         self.history = History(state["history"])
 
     @contextmanager
-    def _replacing_state(self) -> Iterator[None]:
-        """Undo a fit that fails; one that Ctrl-C ends keeps the state that it has reached."""
-        before = dict(self.__dict__)
+    def _replacing_state(self, history: History) -> Iterator[None]:
+        """Undo a fit that fails; one that Ctrl-C ends in an epoch keeps the state reached.
+
+        ``history`` takes the rows of the fit.
+        """
+        before, rows = dict(self.__dict__), len(history)
+        self.history = history
         try:
             yield
-        except KeyboardInterrupt:
-            raise
-        except BaseException:
-            self.__dict__.clear()
-            self.__dict__.update(before)
+        except BaseException as error:
+            if not isinstance(error, KeyboardInterrupt) or len(history) == rows:
+                self.__dict__.clear()
+                self.__dict__.update(before)
             raise
 
 

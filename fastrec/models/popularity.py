@@ -17,9 +17,9 @@ class Popularity(VectorRecommender):
     """Recommend the most frequent items, the same for all but for what each has seen.
 
     The score of an item is its share of all interactions, or of their ``value``
-    where the log has one. Equal items keep the order of their first appearance.
+    where the log has one. Of equal items the one with the smaller row is first.
     Empty and unknown histories get the list too. The loss of the one epoch is the
-    cross-entropy of that distribution on the log. Deterministic; ``rank`` may be
+    entropy of that distribution, in nats. Deterministic; ``rank`` may be
     called from several threads.
 
     Examples
@@ -86,3 +86,5 @@ class Popularity(VectorRecommender):
         self._mass = arrays["mass"]
         self.item_counts = arrays["item_counts"]
         self.item_ids = IdMap.from_arrays("item_ids", arrays)
+        if not len(self._mass) == len(self.item_counts) == len(self.item_ids):
+            raise ValueError(f"{len(self._mass)} masses of {len(self.item_ids)} items")

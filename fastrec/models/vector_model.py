@@ -10,6 +10,10 @@ from fastrec.data import Queries, Ragged
 from fastrec.models.base import Recommender
 from fastrec.search import TopK, TopKIndex
 
+# A list for all queries that is longer than this is taken out of the answers once, instead of being
+# written behind the history of every query.
+LONG_EXCLUDE = 512
+
 
 class VectorRecommender(Recommender):
     """Ranks through an exact top-k index over item vectors.
@@ -49,6 +53,9 @@ class VectorRecommender(Recommender):
         threads: int | None = None,
     ) -> TopK:
         """Return the ``k`` best items of every query; see :meth:`Recommender.rank`."""
+        if exclude is not None and not isinstance(exclude, Ragged) and len(exclude) > LONG_EXCLUDE:
+            allow = _without(allow, exclude, len(self.item_ids))
+            exclude = None
         if queries.exclude_seen:
             exclude = _with_histories(queries.histories, exclude)
         top = self._search_index().search(
@@ -76,6 +83,19 @@ class VectorRecommender(Recommender):
     def _parameters(self) -> dict[str, np.ndarray]:
         """Return the arrays that training changes, by name."""
         raise NotImplementedError
+
+
+def _without(
+    allow: np.ndarray | Ragged | None, exclude: np.ndarray, n_items: int
+) -> np.ndarray | Ragged:
+    """Return what may be an answer once the items of one list for all queries are taken out."""
+    stays = np.ones(n_items, dtype=bool)
+    stays[exclude] = False
+    if allow is None:
+        return np.flatnonzero(stays).astype(np.int32)
+    if isinstance(allow, Ragged):
+        return allow.where(stays[allow.flat])
+    return allow[stays[allow]]
 
 
 def _with_histories(histories: Ragged, exclude: np.ndarray | Ragged | None) -> Ragged:

@@ -2,8 +2,8 @@
 
 Every kernel is compiled per level (x86-64: generic, avx2, avx512; elsewhere
 generic only). The best level that the CPU runs is taken; the environment
-variable ``FASTREC_ISA`` forces one. The three levels give the same rankings,
-with scores that differ in the last bits.
+variable ``FASTREC_ISA`` forces one. The levels give the same scores up to
+rounding.
 """
 
 from __future__ import annotations

@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+from fastrec.errors import DeviceError
 from fastrec.runtime.checks import whole_number
 
 # A signal that comes just before a wait does not end it; Ctrl-C is looked for this often.
@@ -61,7 +62,7 @@ def _cgroup_quota(root: Path, membership: Path) -> float | None:
         which are not there; what is mounted at the top is then the container's own.
     """
     try:
-        lines = membership.read_text().split()
+        lines = membership.read_text().splitlines()
     except OSError:
         lines = []
     places = [(root, "/"), (root / "cpu", "/")]
@@ -233,6 +234,11 @@ class Team:
     ----------
     threads : int
         Number of ranks, at least 1.
+
+    Raises
+    ------
+    DeviceError
+        The system refuses to start that many threads.
     """
 
     def __init__(self, threads: int) -> None:
@@ -249,9 +255,16 @@ class Team:
                 name=f"fastrec-team-{rank}",
                 daemon=True,
             )
+            try:
+                member.start()
+            except RuntimeError as error:
+                self.close()
+                raise DeviceError(
+                    f"the system starts no more than {rank} of {threads} threads ({error}); "
+                    "lower threads"
+                ) from None
             self._inboxes.append(inbox)
             self._members.append(member)
-            member.start()
 
     def is_stopping(self) -> bool:
         """Say whether a rank has failed or was interrupted; tasks ask between two kernel calls."""

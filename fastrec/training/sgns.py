@@ -10,11 +10,13 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from fastrec.errors import DivergedError
 from fastrec.runtime.arrays import aligned_empty
 from fastrec.runtime.random import stream_key
 from fastrec.runtime.threads import Team
@@ -24,7 +26,7 @@ LARGEST_PIECE = 8192  # tokens of one kernel call: a few milliseconds
 SMALLEST_PIECE = 256
 PIECES = 64  # that a short log is cut into, so that several threads find work
 WORK_AT_ONCE = 1 << 30  # products of one kernel call: a tenth of a second, so Ctrl-C is heard
-FLOATS_PER_LINE = 8  # float64 totals of one thread fill a cache line
+DOUBLES_PER_LINE = 8  # the totals of one thread fill a cache line
 
 
 @dataclass(frozen=True)
@@ -115,8 +117,8 @@ class SgnsEpochs:
         """
         self._trainer.set_epoch(*(self._key(name, epoch) for name in ("keep", "window", "noise")))
         pieces, tickets = self._pieces, itertools.count()
-        totals = np.zeros((self._team.threads, FLOATS_PER_LINE))
-        done = np.zeros((self._team.threads, FLOATS_PER_LINE), dtype=np.int64)
+        totals = np.zeros((self._team.threads, DOUBLES_PER_LINE))
+        done = np.zeros((self._team.threads, DOUBLES_PER_LINE), dtype=np.int64)
         place = _shuffle(pieces.count, self._key("order", epoch))
 
         def report() -> None:
@@ -145,8 +147,11 @@ class SgnsEpochs:
 
         try:
             self._team.run(work)
-        finally:
-            report()
+        except BaseException:
+            with suppress(DivergedError):  # what ended the run is what the caller should see
+                report()
+            raise
+        report()
 
 
 def _shuffle(count: int, key: int) -> Callable[[int], int]:

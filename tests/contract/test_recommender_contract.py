@@ -12,6 +12,7 @@ import pytest
 import scipy.sparse
 
 import fastrec as fr
+from fastrec.models import vector_model
 from tests.contract.recommenders import MODELS, islands
 
 ROWS = islands()
@@ -432,3 +433,37 @@ def test_a_spawned_child_answers_the_same(model, tmp_path):
     assert queue.get(timeout=60) == model.recommend([[1, 2]], 6).items.tolist()
     child.join(timeout=60)
     assert child.exitcode == 0
+
+
+# Queries
+
+
+def test_slices_of_weighted_queries_rank_like_the_whole(make):
+    users = np.repeat(np.arange(len(ROWS)), [len(row) for row in ROWS])
+    values = np.random.default_rng(0).uniform(0.1, 2, len(users)).astype(np.float32)
+    log = fr.Interactions.from_arrays(user=users, item=np.concatenate(ROWS), value=values)
+    model = make().fit(log)
+    queries = fr.Queries.last_item(log).translate(model.item_ids, model.user_ids)
+    whole, part = model.rank(queries, 5), model.rank(queries.slice(7, 20), 5)
+    np.testing.assert_array_equal(part.items, whole.items[7:20])
+
+
+@pytest.mark.parametrize("allow", [None, [0, 1, 2, 3, 700], [[0, 1], [2, 700]]])
+def test_a_long_list_to_exclude_gives_what_a_short_one_does(model, allow, monkeypatch):
+    question = {"k": 30, "exclude": [1, 2], "allow": allow, "exclude_seen": False}
+    short = model.recommend([[0], [13]], **question)
+    monkeypatch.setattr(vector_model, "LONG_EXCLUDE", 1)
+    same(model.recommend([[0], [13]], **question), short)
+
+
+@pytest.mark.parametrize("restriction", ["abc", 7, b"x"])
+@pytest.mark.parametrize("name", ["exclude", "allow"])
+def test_a_restriction_that_is_no_list_is_refused(model, name, restriction):
+    with pytest.raises(fr.InputError, match=f"{name} must be ids"):
+        model.recommend([[0]], **{name: restriction})
+
+
+def test_negative_values_are_refused(make):
+    log = fr.Interactions.from_arrays(user=[1, 1], item=[2, 3], value=[1.0, -1.0])
+    with pytest.raises(fr.InputError, match="must be at least 0, got -1"):
+        make().fit(log)

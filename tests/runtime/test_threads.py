@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastrec.errors import InputError
+from fastrec.errors import DeviceError, InputError
 from fastrec.runtime import threads
 from fastrec.runtime.threads import available_cpus, run_ranges
 
@@ -292,3 +292,18 @@ except KeyboardInterrupt:
         output, _ = process.communicate(timeout=WAIT)
     assert output == "interrupted 0\n"
     assert process.returncode == 0
+
+
+def test_a_team_that_the_system_refuses_ends_the_threads_it_has(monkeypatch):
+    started, start = [], threading.Thread.start
+
+    def refuse_the_third(thread):
+        if len(started) == 2:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+        started.append(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse_the_third)
+    with pytest.raises(DeviceError, match="no more than 3 of 8 threads"):
+        threads.Team(8)
+    assert not any(thread.is_alive() for thread in started)
