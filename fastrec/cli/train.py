@@ -56,6 +56,8 @@ def train(
         raise InputError("--stop-on needs queries to evaluate; name them with --validation")
     if not out.absolute().parent.is_dir():
         raise InputError(f"the folder of --out {out} does not exist; make it first")
+    if out.is_dir():
+        raise InputError(f"--out {out} is a folder; name a file in it")
     log = read_log(
         data,
         user=user,

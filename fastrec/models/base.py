@@ -232,7 +232,7 @@ class Recommender(Model):
             An unknown id with ``on_unknown="error"``.
         """
         self._check_fitted()
-        checks.whole_number("k", k)
+        checks.whole_number("k", k, maximum=2**31 - 1)
         checks.flag("exclude_seen", exclude_seen)
         checks.one_of("on_unknown", on_unknown, ("ignore", "error"))
         rows = rows_of_ids("histories", histories)

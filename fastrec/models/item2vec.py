@@ -288,8 +288,18 @@ class Item2Vec(VectorRecommender):
         return TopKIndex(matrix[:, : self._dim], metric=self.metric)
 
     def set_params(self, **params: Any) -> Item2Vec:
-        """Set constructor arguments; ``score_by``, ``metric`` and ``history_*`` act at once."""
+        """Set constructor arguments; ``score_by``, ``metric`` and ``history_*`` act at once.
+
+        On a fitted model these four are checked here, and stay as they were if one is refused.
+        """
+        before = self.get_params()
         super().set_params(**params)
+        if self._is_fitted():
+            try:
+                self._check_answer_params()
+            except InputError:
+                super().set_params(**before)
+                raise
         self._forget_answers()
         return self
 

@@ -16,20 +16,20 @@ def is_row(value: Any) -> bool:
     return not isinstance(value, (str, bytes)) and hasattr(value, "__len__")
 
 
-def rows_of_ids(name: str, rows: Any) -> Any:
+def rows_of_ids(name: str, rows: Any, kind: str = "ids") -> Any:
     """Check that ``rows`` is a sequence of sequences, and not one flat history."""
     if isinstance(rows, Ragged):
         return [rows[i] for i in range(len(rows))]
     if isinstance(rows, (str, bytes)) or not hasattr(rows, "__iter__"):
         raise InputError(
-            f"{name} must be a sequence of sequences of ids, got {rows!r}; "
+            f"{name} must be a sequence of sequences of {kind}, got {rows!r}; "
             "a single history is given as [history]"
         )
     given = rows if isinstance(rows, np.ndarray) else list(rows)
     for row in given:
         if not is_row(row):
             raise InputError(
-                f"{name} must be a sequence of sequences of ids, got the single id {row!r}; "
+                f"{name} must be a sequence of sequences of {kind}, got the single {row!r}; "
                 "a single history is given as [history]"
             )
     return given
@@ -52,11 +52,15 @@ def flat_weights(weights: Any, lengths: np.ndarray) -> np.ndarray:
     InputError
         A shape other than that of the histories, or a weight that is negative or no number.
     """
-    rows = rows_of_ids("weights", weights)
+    rows = rows_of_ids("weights", weights, "numbers")
     got = [len(row) for row in rows]
     if got != lengths.tolist():
         raise InputError("weights must have the shape of histories: one number for each item")
-    flat = np.asarray(concatenate(rows), dtype=np.float32)
+    try:
+        with np.errstate(over="ignore"):  # what overflows is infinite, and is refused as that
+            flat = np.asarray(concatenate(rows), dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"weights must be numbers: {error}") from None
     if not np.isfinite(flat).all() or (flat < 0).any():
         raise InputError(
             "weights must be finite and at least 0, got a negative, NaN or infinite one"

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastrec.data import Queries, Ragged
+from fastrec.errors import InputError
 from fastrec.models.base import Recommender
 from fastrec.search import TopK, TopKIndex
 
@@ -53,6 +54,8 @@ class VectorRecommender(Recommender):
         threads: int | None = None,
     ) -> TopK:
         """Return the ``k`` best items of every query; see :meth:`Recommender.rank`."""
+        self._check_fitted()
+        _check_codes(queries, len(self.item_ids))
         if exclude is not None and not isinstance(exclude, Ragged) and len(exclude) > LONG_EXCLUDE:
             allow = _without(allow, exclude, len(self.item_ids))
             exclude = None
@@ -83,6 +86,21 @@ class VectorRecommender(Recommender):
     def _parameters(self) -> dict[str, np.ndarray]:
         """Return the arrays that training changes, by name."""
         raise NotImplementedError
+
+
+def _check_codes(queries: Queries, n_items: int) -> None:
+    """Raise where the queries are none, or hold codes that are no rows of the model."""
+    if not isinstance(queries, Queries):
+        raise InputError(
+            f"rank takes Queries in the model's codes, got {type(queries).__name__}; "
+            "recommend takes histories of ids"
+        )
+    codes = queries.histories.flat
+    if len(codes) and (codes.min() < 0 or codes.max() >= n_items):
+        raise InputError(
+            f"histories hold codes from {codes.min()} to {codes.max()}, the model has items 0 to "
+            f"{n_items - 1}; translate the queries with queries.translate(model.item_ids)"
+        )
 
 
 def _without(

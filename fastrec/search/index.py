@@ -145,7 +145,7 @@ class TopKIndex:
             Wrong shape, dtype or row numbers; NaN or infinity; numbers so large that a score
             could overflow float32.
         """
-        k = whole_number("k", k)
+        k = whole_number("k", k, maximum=MAX_ROWS)
         threads = resolve_threads(self.threads if threads is None else threads)
         matrix = self._checked_queries(queries, threads)
         n_rows, n_queries = len(self), len(matrix)

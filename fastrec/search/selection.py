@@ -47,7 +47,7 @@ def select(
     -----
     The cost is one pass over the scores, and no copy of them. Thread-safe.
     """
-    k = whole_number("k", k)
+    k = whole_number("k", k, maximum=2**31 - 1)
     used_threads = resolve_threads(threads)
     kernel = isa.load("topk", at=isa.level())
     matrix = float_rows("scores", scores)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -51,8 +51,11 @@ class Run:
     metrics: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        if isinstance(self.callbacks, Callback):
-            raise InputError("callbacks must be a list of fastrec.Callback; put the one into [ ]")
+        if not isinstance(self.callbacks, Iterable):
+            raise InputError(
+                f"callbacks must be a list of fastrec.Callback, got {self.callbacks!r}; "
+                "put a single one into [ ]"
+            )
         for callback in self.callbacks:
             if not isinstance(callback, Callback):
                 hint = "; give an instance, with ()" if isinstance(callback, type) else ""

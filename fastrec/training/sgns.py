@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from fastrec.errors import DivergedError
+from fastrec.errors import DivergedError, InputError
 from fastrec.runtime.arrays import aligned_empty
 from fastrec.runtime.random import stream_key
 from fastrec.runtime.threads import Team
@@ -114,6 +114,8 @@ class SgnsEpochs:
         ------
         DivergedError
             The loss became NaN or infinite.
+        InputError
+            Not one pair was trained.
         """
         self._trainer.set_epoch(*(self._key(name, epoch) for name in ("keep", "window", "noise")))
         pieces, tickets = self._pieces, itertools.count()
@@ -152,6 +154,11 @@ class SgnsEpochs:
                 report()
             raise
         report()
+        if totals[:, 1].sum() == 0:
+            raise InputError(
+                "there is nothing to learn from: no history has two items side by side that "
+                "min_count and subsample keep and value gives a weight; lower them"
+            )
 
 
 def _shuffle(count: int, key: int) -> Callable[[int], int]:

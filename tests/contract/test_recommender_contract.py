@@ -282,7 +282,7 @@ def test_unknown_items_are_an_error_where_asked(model):
         model.recommend([[1, 777]], on_unknown="error")
 
 
-@pytest.mark.parametrize("k", [0, -1, 1.5, True, "3", None])
+@pytest.mark.parametrize("k", [0, -1, 1.5, True, "3", None, 2**31])
 def test_a_k_that_is_no_count_is_refused(model, k):
     with pytest.raises(fr.InputError, match="k must be a whole number"):
         model.recommend([[1]], k=k)
@@ -446,6 +446,19 @@ def test_slices_of_weighted_queries_rank_like_the_whole(make):
     queries = fr.Queries.last_item(log).translate(model.item_ids, model.user_ids)
     whole, part = model.rank(queries, 5), model.rank(queries.slice(7, 20), 5)
     np.testing.assert_array_equal(part.items, whole.items[7:20])
+
+
+@pytest.mark.parametrize("code", [-7, 24, 2**30])
+def test_rank_refuses_codes_that_are_no_rows(model, code):
+    histories = fr.Ragged(np.array([code], np.int32), np.array([0, 1]))
+    with pytest.raises(fr.InputError, match="translate the queries"):
+        model.rank(fr.Queries(item_ids=model.item_ids, histories=histories), 2)
+
+
+@pytest.mark.parametrize("queries", [[["a"]], None])
+def test_rank_refuses_what_is_no_queries(model, queries):
+    with pytest.raises(fr.InputError, match="rank takes Queries"):
+        model.rank(queries, 2)
 
 
 @pytest.mark.parametrize("allow", [None, [0, 1, 2, 3, 700], [[0, 1], [2, 700]]])

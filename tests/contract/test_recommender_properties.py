@@ -20,7 +20,8 @@ FACTORIES = {
 def questions(draw):
     """A log with at least one event, and a call of recommend on it."""
     ids = draw(st.sampled_from([INTS, STRINGS]))
-    rows = draw(st.lists(st.lists(ids, max_size=8), min_size=1, max_size=8).filter(any))
+    rows = draw(st.lists(st.lists(ids, max_size=8), min_size=1, max_size=8))
+    rows = [*rows, draw(st.lists(ids, min_size=2, max_size=8))]
     seen = sorted({item for row in rows for item in row})
     some = st.one_of(st.sampled_from(seen), ids)
     lists = st.lists(some, max_size=6)

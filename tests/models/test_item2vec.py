@@ -236,7 +236,10 @@ def test_weights_of_history_items_count():
     assert (away.items >= 12).all()
 
 
-@pytest.mark.parametrize("weights", [[[1.0]], [[1.0, -1.0]], [[1.0, float("nan")]], 3])
+@pytest.mark.parametrize(
+    "weights",
+    [[["x", "y"]], [1, 2], [[1e300, 1]], [[1.0]], [[1.0, -1.0]], [[1.0, float("nan")]], 3],
+)
 def test_malformed_weights_are_refused(weights):
     with pytest.raises(fr.InputError, match="weights"):
         make().fit(ROWS).recommend([[1, 2]], weights=weights)
@@ -284,3 +287,18 @@ def test_one_long_history_with_a_window_over_all_of_it_hears_ctrl_c():
 def test_a_history_without_weight_gets_a_short_row():
     answer = make().fit(ROWS).recommend([[1, 2], [3]], k=3, weights=[[0, 0], [1]])
     assert answer.counts.tolist() == [0, 3]
+
+
+@pytest.mark.parametrize(
+    ("rows", "params"), [([[1]], {}), ([[1], [2]], {}), (ROWS, {"subsample": 1e-300})], ids=str
+)
+def test_a_log_without_a_pair_is_refused(rows, params):
+    with pytest.raises(fr.InputError, match="nothing to learn from"):
+        make(**params).fit(rows)
+
+
+def test_an_answer_parameter_out_of_range_is_refused_at_once():
+    model = make().fit(ROWS)
+    with pytest.raises(fr.InputError, match="metric must be one of"):
+        model.set_params(metric="l2", history_decay=0.5)
+    assert (model.metric, model.history_decay) == ("dot", 0.9)

@@ -162,5 +162,5 @@ def test_without_progress_nothing_is_shown(capsys):
 
 
 def test_a_callback_that_is_not_in_a_list_is_explained():
-    with pytest.raises(fr.InputError, match="put the one into"):
+    with pytest.raises(fr.InputError, match="put a single one into"):
         fr.Popularity().fit([[1, 2]], callbacks=fr.EarlyStopping("loss"))
