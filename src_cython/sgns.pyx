@@ -1,9 +1,10 @@
-"""Training kernel of the skip-gram family: skip-gram and CBOW with negative sampling.
+"""Training kernel of the skip-gram family: skip-gram, CBOW and paragraph vectors.
 
 Mikolov et al., "Efficient Estimation of Word Representations in Vector Space" (2013) and
 "Distributed Representations of Words and Phrases and their Compositionality" (2013); negatives
-shared by a window: Ji et al., "Parallelizing Word2Vec in Shared and Distributed Memory" (2016).
-The arithmetic lives in ``include/sgns.h`` and ``include/sgns_block.h``.
+shared by a window: Ji et al., "Parallelizing Word2Vec in Shared and Distributed Memory" (2016);
+paragraph vectors: Le and Mikolov, "Distributed Representations of Sentences and Documents" (2014).
+The arithmetic lives in ``include/sgns.h`` and the headers that it includes.
 """
 
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
@@ -21,6 +22,7 @@ cdef extern from "sgns.h":
         float *input
         float *output
         int64_t stride
+        int64_t output_stride
         uint64_t keep_key
         uint64_t window_key
         uint64_t noise_key
@@ -28,13 +30,31 @@ cdef extern from "sgns.h":
         int dynamic_window
         int past_only
         int cbow
+        int concatenated
+        int output_layer
         int negatives
         int group
+        const int64_t *paths
+        const int32_t *nodes
+        const float *branches
+        int longest_path
+        float *documents
+        const int32_t *document_rows
+        int documents_only
+        int frozen
+        int64_t hot_rows
+        int64_t hot_centers
 
     const int MAX_GROUP
+    const int NEGATIVE_SAMPLING
+    const int HIERARCHICAL_SOFTMAX
+    const int FULL_SOFTMAX
     int64_t sgns_scratch_bytes(const SgnsPlan *plan, int64_t capacity) nogil
     void sgns_train(const SgnsPlan *plan, int64_t start, int64_t stop, int64_t capacity,
                     float rate_from, float rate_to, char *scratch, double *totals) nogil
+    void sgns_infer(const SgnsPlan *plan, int64_t first, int64_t last, int64_t begin, int64_t end,
+                    int64_t epochs, const uint64_t *keys, float rate_from, float rate_to,
+                    int64_t grain, int64_t capacity, char *scratch, double *totals) nogil
 
 
 cdef extern from "alias.h":
@@ -71,51 +91,101 @@ cdef class Trainer:
         Matrix row of each item code, in ``[0, items)``, or -1 to pass its occurrences over.
     offsets : int64 (sequences + 1,), read
         Sequence ``s`` is ``tokens[offsets[s]:offsets[s + 1]]``.
-    input, output : float32 (items, stride), written
-        Rows of context items and of centers; ``stride`` is a multiple of 16 and the columns beyond
-        the dimension are zero and stay so.
-    noise : uint64 (items,), read
-        Alias table of the noise distribution.
-    keep : uint32 (items,) or None, read
-        An occurrence is kept when a 32-bit draw is at most this.
-    values : float32 (tokens,) or None, read
-        Weight of each token as a center.
+    input : float32 (items, stride), written
+        Rows of context items; ``stride`` is a multiple of 16 and the columns beyond the dimension
+        are zero and stay so.
+    output : float32 (items or nodes, stride), written
+        Rows of centers and noise, or of the nodes of a tree. ``(1 + 2 * window) * stride`` columns
+        where a window is concatenated.
     window : int
         Tokens on each side, 0 for the whole sequence.
-    dynamic_window, past_only, cbow : bool
-        Draw each center's reach from 1..window; contexts only before the center; CBOW.
+    dynamic_window, past_only, cbow, concatenated : bool
+        Draw each center's reach from 1..window; contexts only before the center; CBOW; the rows of
+        a window (and of the document, which there must be) side by side instead of their mean.
+    noise : uint64 (items,) or None, read
+        Alias table of the noise distribution, for negative sampling.
     negatives : int
         Noise items per group, or per pair.
     group : int
         Neighbouring windows, up to ``LARGEST_GROUP``, that share noise items; 0: each pair draws.
+        Must be 1 without noise.
+    tree : tuple (paths, nodes, branches) or None
+        For hierarchical softmax: int64 (items + 1,), int32 and float32 (paths[-1],), read. Item
+        ``i`` passes the rows ``nodes[paths[i]:paths[i + 1]]`` of ``output`` and leaves them by
+        ``branches``, 1 or -1. Without noise and tree, a full softmax over ``output`` is trained.
+    keep : uint32 (items,) or None, read
+        An occurrence is kept when a 32-bit draw is at most this.
+    values : float32 (tokens,) or None, read
+        Weight of each token as a center.
+    documents : float32 (documents, stride) or None, written
+        Paragraph vectors: one more context of all windows of a sequence.
+    document_rows : int32 (sequences,), read
+        Row of ``documents`` of each sequence.
+    documents_only, frozen : bool
+        No windows, the document alone predicts; only ``documents`` is written.
+    hot_rows, hot_centers : int
+        Each call of :meth:`train` copies the first ``hot_rows`` rows of both matrices and exchanges
+        the copies with them every ``hot_centers`` centers, so that threads do not fight for them.
     """
 
     cdef SgnsPlan plan
     cdef object arrays
 
     def __init__(self, const int32_t[::1] tokens, const int32_t[::1] rows,
-                 const int64_t[::1] offsets, float[:, ::1] input, float[:, ::1] output,
-                 const uint64_t[::1] noise, const uint32_t[::1] keep,
-                 const float[::1] values, *, int64_t window, bint dynamic_window, bint past_only,
-                 bint cbow, int negatives, int group):
-        self.arrays = (tokens, rows, offsets, input, output, noise, keep, values)
-        self.plan.tokens = &tokens[0]
+                 const int64_t[::1] offsets, float[:, ::1] input, float[:, ::1] output, *,
+                 int64_t window, bint dynamic_window, bint past_only, bint cbow,
+                 bint concatenated=False, const uint64_t[::1] noise=None, int negatives=0,
+                 int group=1, tree=None, const uint32_t[::1] keep=None,
+                 const float[::1] values=None, float[:, ::1] documents=None,
+                 const int32_t[::1] document_rows=None, bint documents_only=False,
+                 bint frozen=False, int64_t hot_rows=0, int64_t hot_centers=0):
+        self.arrays = [tokens, rows, offsets, input, output, noise, keep, values, documents,
+                       document_rows]
+        self.plan.tokens = &tokens[0] if tokens.shape[0] else NULL
         self.plan.rows = &rows[0]
         self.plan.offsets = &offsets[0]
         self.plan.sequences = offsets.shape[0] - 1
         self.plan.input = &input[0, 0]
         self.plan.output = &output[0, 0]
         self.plan.stride = input.shape[1]
-        self.plan.noise = &noise[0]
-        self.plan.items = noise.shape[0]
+        self.plan.output_stride = output.shape[1]
+        self.plan.items = input.shape[0]
         self.plan.keep = NULL if keep is None else &keep[0]
         self.plan.values = NULL if values is None else &values[0]
         self.plan.window = window
         self.plan.dynamic_window = dynamic_window
         self.plan.past_only = past_only
         self.plan.cbow = cbow
+        self.plan.concatenated = concatenated
+        self.plan.output_layer = FULL_SOFTMAX
+        if noise is not None:
+            self.plan.output_layer = NEGATIVE_SAMPLING
+            self.plan.noise = &noise[0]
+        elif tree is not None:
+            paths, nodes, branches = tree
+            self._set_tree(paths, nodes, branches)
         self.plan.negatives = negatives
         self.plan.group = group
+        if documents is not None and documents.shape[0]:
+            self.plan.documents = &documents[0, 0]
+            self.plan.document_rows = &document_rows[0]
+        self.plan.documents_only = documents_only
+        self.plan.frozen = frozen
+        self.plan.hot_rows = hot_rows
+        self.plan.hot_centers = hot_centers
+
+    cdef _set_tree(self, const int64_t[::1] paths, const int32_t[::1] nodes,
+                   const float[::1] branches):
+        cdef int64_t item
+        self.arrays += [paths, nodes, branches]
+        self.plan.output_layer = HIERARCHICAL_SOFTMAX
+        self.plan.paths = &paths[0]
+        # A catalogue of one item has a tree without a node.
+        self.plan.nodes = &nodes[0] if nodes.shape[0] else NULL
+        self.plan.branches = &branches[0] if nodes.shape[0] else NULL
+        self.plan.longest_path = 1
+        for item in range(self.plan.items):
+            self.plan.longest_path = max(self.plan.longest_path, paths[item + 1] - paths[item])
 
     def set_epoch(self, uint64_t keep_key, uint64_t window_key, uint64_t noise_key):
         """Set the keys of the random streams that the next calls draw from."""
@@ -124,7 +194,7 @@ cdef class Trainer:
         self.plan.noise_key = noise_key
 
     def scratch_bytes(self, int64_t capacity):
-        """Return the bytes of scratch that :meth:`train` needs to lay out ``capacity`` tokens."""
+        """Return the bytes of scratch that a call needs to lay out ``capacity`` tokens."""
         return sgns_scratch_bytes(&self.plan, capacity)
 
     def train(self, int64_t start, int64_t stop, int64_t capacity, float rate_from, float rate_to,
@@ -147,3 +217,29 @@ cdef class Trainer:
         with nogil:
             sgns_train(&self.plan, start, stop, capacity, rate_from, rate_to, &scratch[0],
                        &totals[0])
+
+    def infer(self, int64_t first, int64_t last, int64_t begin, int64_t end, int64_t epochs,
+              const uint64_t[:, ::1] keys, float rate_from, float rate_to, int64_t grain,
+              int64_t capacity, char[::1] scratch, double[::1] totals):
+        """Train the rows of the documents ``[first, last)``, each by itself, without the GIL.
+
+        A document's row does not depend on the others. The trainer must be frozen.
+
+        Parameters
+        ----------
+        first, last : int
+            A range of sequences.
+        begin, end, epochs : int
+            Epochs to do now, of all that there are.
+        keys : uint64 (epochs, 3), read
+            What :meth:`set_epoch` takes, for each epoch.
+        rate_from, rate_to : float
+            Learning rate of the first epoch, and what it falls to linearly.
+        grain : int
+            Centers that are laid out at once.
+        capacity, scratch, totals
+            As in :meth:`train`.
+        """
+        with nogil:
+            sgns_infer(&self.plan, first, last, begin, end, epochs, &keys[0, 0], rate_from, rate_to,
+                       grain, capacity, &scratch[0], &totals[0])

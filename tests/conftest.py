@@ -1,7 +1,9 @@
-"""How much hypothesis tries: 60 examples, 10,000 with HYPOTHESIS_PROFILE=thorough."""
+"""How much hypothesis tries: 60 examples, 10,000 with HYPOTHESIS_PROFILE=thorough; Ctrl-C."""
 
 import os
+import signal
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
@@ -18,3 +20,10 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def ctrl_c_is_heard():
+    """A shell's background jobs ignore Ctrl-C, and then no test of it could end."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)

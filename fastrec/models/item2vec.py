@@ -11,24 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from fastrec.data import IdMap, Interactions, Queries, as_interactions
+from fastrec.data import Interactions, Queries, as_interactions
 from fastrec.errors import InputError
-from fastrec.models.catalogue import Catalogue
+from fastrec.models.catalogue import Catalogue, Tokens
+from fastrec.models.skipgram import SkipGramModel
 from fastrec.models.vector_model import VectorRecommender
-from fastrec.runtime import checks, isa
-from fastrec.runtime.arrays import padded_zeros, stride_of
-from fastrec.runtime.random import generator
-from fastrec.runtime.threads import Team, resolve_threads
+from fastrec.runtime import checks
+from fastrec.runtime.arrays import stride_of
 from fastrec.search import Recommendations, TopKIndex, Vectors
-from fastrec.training.loop import Meter, Run, run_epochs
-from fastrec.training.negatives import keep_thresholds, noise_table
-from fastrec.training.sgns import Pieces, Rate, SgnsEpochs
-
-WINDOWS_A_DRAW = {"pair": 0, "window": 1, "block": 4}
-ROWS_AT_ONCE = 1 << 16
+from fastrec.training.loop import Run
 
 
-class Item2Vec(VectorRecommender):
+class Item2Vec(VectorRecommender, SkipGramModel):
     """Embed items so that those of one history lie close, and recommend by the vectors.
 
     Every center item of a history is predicted from the items around it: the
@@ -145,23 +139,10 @@ class Item2Vec(VectorRecommender):
         self.threads = threads
 
     def _check_params(self) -> None:
-        checks.whole_number("dim", self.dim, maximum=65536)
+        self._check_training_params()
         if self.window is not None:
             checks.whole_number("window", self.window, maximum=1 << 20)
-        checks.whole_number("negatives", self.negatives, maximum=1024)
-        checks.whole_number("epochs", self.epochs)
-        if checks.real_number("learning_rate", self.learning_rate, minimum=0) == 0:
-            raise InputError("learning_rate must be above 0, got 0: nothing would be trained")
-        checks.real_number("min_learning_rate", self.min_learning_rate, 0, self.learning_rate)
         checks.one_of("architecture", self.architecture, ("skipgram", "cbow"))
-        checks.one_of("context", self.context, ("both", "past"))
-        checks.flag("dynamic_window", self.dynamic_window)
-        checks.real_number("subsample", self.subsample, 0, 1)
-        checks.real_number("ns_exponent", self.ns_exponent, -8, 8)
-        checks.one_of("negative_sharing", self.negative_sharing, tuple(WINDOWS_A_DRAW))
-        checks.whole_number("min_count", self.min_count)
-        checks.whole_number("seed", self.seed, minimum=0)
-        resolve_threads(self.threads)
         self._check_answer_params()
 
     def _check_answer_params(self) -> None:
@@ -175,9 +156,6 @@ class Item2Vec(VectorRecommender):
             )
         checks.one_of("score_by", self.score_by, ("context", "item"))
         checks.one_of("metric", self.metric, ("dot", "cosine"))
-
-    def _is_fitted(self) -> bool:
-        return hasattr(self, "_item_matrix")
 
     def memory(self, data: Any) -> dict[str, int]:
         """Estimate the memory of ``fit`` on a log, in bytes, before fitting.
@@ -194,97 +172,26 @@ class Item2Vec(VectorRecommender):
         """
         self._check_params()
         log = as_interactions(data)
-        counts = log.item_counts()
-        items = int((counts >= self.min_count).sum())
-        parameters = 2 * 4 * items * stride_of(self.dim)
-        scratch = (
-            24 * self._pieces(log).capacity
-            + 4 * 32 * (16 + self.negatives)
-            + 64 * stride_of(self.dim)
-        )
-        work = 24 * items + 4 * len(counts) + resolve_threads(self.threads) * scratch
-        return {
-            "parameters": parameters,
-            "log": log.nbytes,
-            "work": work,
-            "total": parameters + log.nbytes + work,
-        }
+        return self._estimated_memory(Tokens.of_log(log), log.nbytes)
 
     def _begin(self, log: Interactions) -> None:
-        catalogue = Catalogue.of_log(log, self.min_count)
-        self._take(catalogue, self._new_rows(len(catalogue.item_ids), 0), None)
+        self._begin_tokens(Tokens.of_log(log))
 
     def _extend(self, log: Interactions) -> None:
-        if self.dim != self._dim:
-            raise InputError(
-                f"dim is {self.dim}, but the vectors of this model have {self._dim}; "
-                "partial_fit goes on with the old dim, fit starts anew"
-            )
-        before = len(self.item_ids)
-        catalogue = Catalogue(self.item_ids, self.item_counts).extended(log, self.min_count)
-        items = self._new_rows(len(catalogue.item_ids), before)
-        items[:before] = self._item_matrix
-        self._take(catalogue, items, self._context_matrix)
+        self._extend_tokens(Tokens.of_log(log))
 
     def _take(
-        self, catalogue: Catalogue, items: np.ndarray, old_contexts: np.ndarray | None
+        self, catalogue: Catalogue, inputs: np.ndarray, old_outputs: np.ndarray | None
     ) -> None:
-        contexts = padded_zeros(len(items), self.dim)
-        if old_contexts is not None:
-            contexts[: len(old_contexts)] = old_contexts
         self.item_ids, self.item_counts = catalogue.item_ids, catalogue.item_counts
-        self._dim = self.dim
-        self._item_matrix, self._context_matrix = items, contexts
-        self._forget_answers()
-
-    def _new_rows(self, rows: int, first: int) -> np.ndarray:
-        """Return a matrix whose rows from ``first`` on are uniform in (-0.5, 0.5) / dim."""
-        matrix = padded_zeros(rows, self.dim)
-        random = generator(self.seed, "item2vec rows", first)
-        for start in range(first, rows, ROWS_AT_ONCE):
-            part = matrix[start : start + ROWS_AT_ONCE, : self.dim]
-            part[:] = random.random(part.shape, dtype=np.float32)
-            part -= 0.5
-            part /= self.dim
-        return matrix
-
-    def _pieces(self, log: Interactions) -> Pieces:
-        longest = int(np.diff(log.history_offsets).max(initial=0))
-        products = stride_of(self.dim) * (1 + self.negatives)
-        return Pieces.of(len(log), self.window, longest, products)
+        super()._take(catalogue, inputs, old_outputs)
 
     def _train(self, run: Run, log: Interactions) -> None:
-        catalogue = Catalogue(self.item_ids, self.item_counts)
-        trainer = isa.load("sgns").Trainer(
-            log.item,
-            catalogue.rows_of(log),
-            log.history_offsets,
-            self._item_matrix,
-            self._context_matrix,
-            noise_table(self.item_counts, self.ns_exponent),
-            keep_thresholds(self.item_counts, self.subsample),
-            log.value,
-            window=self.window or 0,
-            dynamic_window=self.dynamic_window,
-            past_only=self.context == "past",
-            cbow=self.architecture == "cbow",
-            negatives=self.negatives,
-            group=max(WINDOWS_A_DRAW[self.negative_sharing], self.architecture == "cbow"),
-        )
-        pieces = self._pieces(log)
-        rate = Rate(self.learning_rate, self.min_learning_rate, self.epochs)
-        with Team(min(resolve_threads(self.threads), pieces.count)) as team:
-            epochs = SgnsEpochs(trainer, pieces, rate, self.seed, len(run.history), team)
-
-            def train_epoch(epoch: int, meter: Meter) -> None:
-                self._forget_answers()
-                epochs.train(epoch, meter)
-
-            run_epochs(run, train_epoch)
+        self._train_tokens(run, Tokens.of_log(log))
 
     def _build_index(self) -> TopKIndex:
         self._check_answer_params()
-        matrix = self._context_matrix if self.score_by == "context" else self._item_matrix
+        matrix = self._outputs if self.score_by == "context" else self._inputs
         return TopKIndex(matrix[:, : self._dim], metric=self.metric)
 
     def set_params(self, **params: Any) -> Item2Vec:
@@ -319,7 +226,7 @@ class Item2Vec(VectorRecommender):
             shape=(len(histories), len(self.item_ids)),
         )
         # The whole rows: SciPy would copy a part of them.
-        return (bags @ self._item_matrix)[:, : self._dim]
+        return (bags @ self._inputs)[:, : self._dim]
 
     def _can_answer(self, queries: Queries) -> np.ndarray:
         return self._history_weights(queries)[1] > 0
@@ -354,14 +261,14 @@ class Item2Vec(VectorRecommender):
         self._check_fitted()
         vectors = self._item_vectors
         if vectors is None:
-            vectors = self._item_vectors = Vectors(self.item_ids, self._item_matrix[:, : self._dim])
+            vectors = self._item_vectors = Vectors(self.item_ids, self._inputs[:, : self._dim])
         return vectors
 
     @property
     def context_vectors(self) -> Vectors:
         """The vectors y of the items as centers: float32, shape (items, dim)."""
         self._check_fitted()
-        return Vectors(self.item_ids, self._context_matrix[:, : self._dim])
+        return Vectors(self.item_ids, self._outputs[:, : self._dim])
 
     def similar_items(
         self, items: Any, k: int = 10, *, threads: int | None = None
@@ -384,25 +291,11 @@ class Item2Vec(VectorRecommender):
         return self.item_vectors.similar(items, k, threads=threads)
 
     def _parameters(self) -> dict[str, np.ndarray]:
-        return {"item_vectors": self._item_matrix, "context_vectors": self._context_matrix}
-
-    def _arrays(self) -> dict[str, np.ndarray]:
-        return {
-            **self._parameters(),
-            "item_counts": self.item_counts,
-            **self.item_ids.to_arrays("item_ids"),
-        }
-
-    def _state(self) -> dict[str, Any]:
-        return {**super()._state(), "dim": self._dim}
+        return {"item_vectors": self._inputs, "context_vectors": self._outputs}
 
     def _restore(self, arrays: dict[str, np.ndarray], state: dict[str, Any]) -> None:
         super()._restore(arrays, state)
-        self._dim = int(state["dim"])
-        self.item_ids = IdMap.from_arrays("item_ids", arrays)
-        self.item_counts = arrays["item_counts"]
-        matrices = arrays["item_vectors"], arrays["context_vectors"]
-        shape = (len(self.item_ids), stride_of(self._dim))
-        if any(m.shape != shape or m.dtype != np.float32 for m in matrices):
-            raise ValueError(f"matrices of shape {matrices[0].shape}, expected {shape}")
-        self._item_matrix, self._context_matrix = matrices
+        self.item_ids, self.item_counts = self._catalogue.item_ids, self._catalogue.item_counts
+        shape = len(self.item_ids), stride_of(self._dim)
+        self._inputs = self._restored_matrix(arrays, "item_vectors", *shape)
+        self._outputs = self._restored_matrix(arrays, "context_vectors", *shape)

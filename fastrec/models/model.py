@@ -90,6 +90,23 @@ class Model:
                 f"this {type(self).__name__} has not been fitted; call fit(log) first"
             )
 
+    def _parameters(self) -> dict[str, np.ndarray]:
+        """Return the arrays that training changes, by the names that files use."""
+        raise NotImplementedError
+
+    def _forget_answers(self) -> None:
+        """Drop what was built from parameters that have changed."""
+
+    def _copy_state(self) -> Any:
+        """Return a copy of the parameters, for early stopping."""
+        return {name: array.copy() for name, array in self._parameters().items()}
+
+    def _restore_state(self, state: Any) -> None:
+        """Put back parameters that ``_copy_state`` has returned."""
+        for name, array in self._parameters().items():
+            array[...] = state[name]
+        self._forget_answers()
+
     def _arrays(self) -> dict[str, np.ndarray]:
         """Return what the file keeps as arrays."""
         raise NotImplementedError

@@ -37,7 +37,7 @@ class Popularity(VectorRecommender):
         return hasattr(self, "_mass")
 
     def _begin(self, log: Interactions) -> None:
-        self._take(Catalogue.of_log(log), log)
+        self._take(Catalogue.of(log), log)
 
     def _extend(self, log: Interactions) -> None:
         mass = self._mass

@@ -69,23 +69,8 @@ class VectorRecommender(Recommender):
             top.items[silent], top.scores[silent], top.counts[silent] = -1, np.nan, 0
         return top
 
-    def _copy_state(self) -> Any:
-        """Return a copy of the parameters, for early stopping."""
-        return {name: array.copy() for name, array in self._parameters().items()}
-
-    def _restore_state(self, state: Any) -> None:
-        """Put back parameters that ``_copy_state`` has returned."""
-        for name, array in self._parameters().items():
-            array[...] = state[name]
-        self._forget_answers()
-
     def _forget_answers(self) -> None:
-        """Drop what was built from parameters that have changed."""
         self._index = None
-
-    def _parameters(self) -> dict[str, np.ndarray]:
-        """Return the arrays that training changes, by name."""
-        raise NotImplementedError
 
 
 def _check_codes(queries: Queries, n_items: int) -> None:

@@ -15,7 +15,9 @@
 #ifndef FASTREC_SGNS_BLOCK_H
 #define FASTREC_SGNS_BLOCK_H
 
+#include <math.h>
 #include <stdint.h>
+
 #include "simd_math.h"
 
 /* The loops over a tile have constant bounds and must be unrolled whole, so that the tile stays in
@@ -66,9 +68,10 @@ SIMD_INLINE void tile_dots(const int N, float *const *x, int rows, float *const 
     if (rows - r == 1) dots_fixed(1, N, x + r, y, chunks, out + r * N);
 }
 
-/* change[r] += sum_n g[r, n] y[n] and y[n] += sum_r g[r, n] x[r]; `change` may be x itself. */
-SIMD_INLINE void tile_update(const int N, float *const *x, float *const *change, int rows,
-                             float *const *y, int64_t chunks, const float *g) {
+/* change[r] += sum_n g[r, n] y[n] and, unless frozen, y[n] += sum_r g[r, n] x[r]; `change` may be x
+ * itself. */
+SIMD_INLINE void tile_update(const int N, const int frozen, float *const *x, float *const *change,
+                             int rows, float *const *y, int64_t chunks, const float *g) {
     for (int64_t c = 0; c < chunks; c++) {
         simd_float column[TILE], step[TILE];
         UNROLL
@@ -82,11 +85,12 @@ SIMD_INLINE void tile_update(const int N, float *const *x, float *const *change,
             UNROLL
             for (int n = 0; n < N; n++) {
                 simd_float factor = simd_set1(g[r * N + n]);
-                step[n] = simd_fma(factor, row, step[n]);
+                if (!frozen) step[n] = simd_fma(factor, row, step[n]);
                 moved = simd_fma(factor, column[n], moved);
             }
             simd_store(change[r] + c * SIMD_LANES, moved);
         }
+        if (frozen) continue;
         UNROLL
         for (int n = 0; n < N; n++) {
             float *to = y[n] + c * SIMD_LANES;
@@ -118,7 +122,7 @@ SIMD_INLINE void tile_update(const int N, float *const *x, float *const *change,
 
 /* Turn scores into gradient coefficients, -learning_rate * dLoss/dscore; return the loss.
  *
- * score and weight have room for one vector beyond `count`.
+ * score and weight hold `count` floats and have room for one vector more.
  */
 static double block_coefficients(float *score, float *weight, int64_t count, float learning_rate) {
     simd_store(score + count, simd_set1(0.0f));
@@ -136,15 +140,47 @@ static double block_coefficients(float *score, float *weight, int64_t count, flo
     return (double)sum;
 }
 
-/* Score a block, take its loss and update its rows.
+/* The place of (row, column) in a block's layout by tiles. */
+static inline int64_t block_place(int rows, int columns, int row, int column) {
+    int tile = column - column % TILE;
+    int width = columns - tile < TILE ? columns - tile : TILE;
+    return (int64_t)rows * tile + row * width + (column - tile);
+}
+
+/* Turn scores into the gradient coefficients of a softmax over the block's columns, in which row r
+ * should have chosen column `target` and weighs importance[r]; return the loss.
  *
- * score and weight hold rows * columns floats and have room for one vector more. Where `change` is
- * not x, x is left as it is and the step of its rows is added to `change`. Returns the loss before
- * the update.
+ * loss = importance (log sum_t exp(score_t) - score_target), taken around the largest score.
  */
-static double block_train(float *const *x, float *const *change, int rows, float *const *y,
-                          int columns, int64_t chunks, float *score, float *weight,
-                          float learning_rate) {
+static double softmax_coefficients(float *score, int rows, int columns, int target,
+                                   const float *importance, float learning_rate) {
+    double total = 0;
+    for (int r = 0; r < rows; r++) {
+        double sum = 0;
+        float largest = score[block_place(rows, columns, r, 0)];
+        float wanted = score[block_place(rows, columns, r, target)];
+        for (int t = 1; t < columns; t++) {
+            float z = score[block_place(rows, columns, r, t)];
+            largest = z > largest ? z : largest;
+        }
+        for (int t = 0; t < columns; t++) {
+            float *z = score + block_place(rows, columns, r, t);
+            *z = expf(*z - largest);
+            sum += *z;
+        }
+        total += importance[r] * (log(sum) + (double)largest - (double)wanted);
+        float step = learning_rate * importance[r], share = (float)(step / sum);
+        for (int t = 0; t < columns; t++) {
+            float *z = score + block_place(rows, columns, r, t);
+            *z = (t == target ? step : 0.0f) - share * *z;
+        }
+    }
+    return total;
+}
+
+/* score = x y', for `rows` rows and `columns` columns. */
+static void block_scores(float *const *x, int rows, float *const *y, int columns, int64_t chunks,
+                         float *score) {
     for (int t = 0; t < columns; t += TILE) {
         int n = columns - t < TILE ? columns - t : TILE;
         float *part = score + (int64_t)rows * t;
@@ -152,19 +188,28 @@ static double block_train(float *const *x, float *const *change, int rows, float
         FOR_TILE_WIDTH(n, CALL)
 #undef CALL
     }
-    double loss = block_coefficients(score, weight, (int64_t)rows * columns, learning_rate);
+}
+
+/* Move a block's rows by its gradient coefficients g.
+ *
+ * Where `change` is not x, x is left as it is and the step of its rows is added to `change`; frozen
+ * columns y are left as they are.
+ */
+static void block_update(float *const *x, float *const *change, int rows, float *const *y,
+                         int columns, int64_t chunks, const float *g, int frozen) {
     for (int t = 0; t < columns; t += TILE) {
         int n = columns - t < TILE ? columns - t : TILE;
-        const float *part = score + (int64_t)rows * t;
-#define CALL(N)                                          \
-    if (change == x)                                     \
-        tile_update(N, x, x, rows, y + t, chunks, part); \
-    else                                                 \
-        tile_update(N, x, change, rows, y + t, chunks, part)
+        const float *part = g + (int64_t)rows * t;
+#define CALL(N)                                                  \
+    if (frozen)                                                  \
+        tile_update(N, 1, x, change, rows, y + t, chunks, part); \
+    else if (change == x)                                        \
+        tile_update(N, 0, x, x, rows, y + t, chunks, part);      \
+    else                                                         \
+        tile_update(N, 0, x, change, rows, y + t, chunks, part)
         FOR_TILE_WIDTH(n, CALL)
 #undef CALL
     }
-    return loss;
 }
 
 #endif

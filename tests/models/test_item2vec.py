@@ -192,7 +192,7 @@ def test_early_stopping_restores_the_best_epoch():
         def on_epoch_end(self, run, row):
             if row["epoch"] == 2:
                 self.best = run.model.item_vectors.matrix.copy()
-                run.model._item_matrix[:, :16] = np.random.default_rng(0).normal(size=(24, 16))
+                run.model._inputs[:, :16] = np.random.default_rng(0).normal(size=(24, 16))
 
     queries = fr.Queries.last_item(fr.Interactions.from_sequences(ROWS))
     spoil, model = Spoil(), make()
