@@ -1,1 +1,1 @@
-"""What runs the kernels: ISA choice, threads, random streams, BLAS limit and argument checks."""
+"""What all above stands on: ISA choice, threads, random streams, BLAS limit, checks, safe files."""

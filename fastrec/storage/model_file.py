@@ -18,7 +18,7 @@ import numpy as np
 from fastrec.errors import FormatError, InputError
 from fastrec.storage import container
 from fastrec.storage.container import Container
-from fastrec.storage.files import Path, file_path
+from fastrec.runtime.files import Path, file_path
 
 FORMAT = "fastrec-model"
 FORMAT_VERSION = 1

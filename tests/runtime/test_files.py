@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from fastrec.errors import FastrecError, InputError
-from fastrec.storage import container, files
+from fastrec.runtime import files
+from fastrec.storage import container
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="signals and limits of POSIX")
 
