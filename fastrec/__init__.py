@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fastrec.data import (
+        Corpus,
         IdMap,
         Interactions,
         Queries,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "fastrec.data": (
-        *("IdMap", "Interactions", "Queries", "Ragged"),
+        *("Corpus", "IdMap", "Interactions", "Queries", "Ragged"),
         *("split_by_time", "split_last", "split_users", "synthetic_playlists"),
     ),
     "fastrec.errors": (
@@ -53,6 +54,7 @@ _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "Callback",
+    "Corpus",
     "DeviceError",
     "DivergedError",
     "EarlyStopping",

@@ -1,4 +1,4 @@
-"""What goes in: interaction logs, id maps, readers, splits, queries and synthetic data."""
+"""What goes in: interaction logs, texts, id maps, readers, splits, queries, synthetic data."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fastrec.data.convert import as_interactions
+    from fastrec.data.corpus import Corpus
+    from fastrec.data.corpus_convert import as_corpus, encode_documents
     from fastrec.data.id_builder import IdBuilder
     from fastrec.data.ids import IdMap
     from fastrec.data.interactions import Interactions
@@ -16,13 +18,16 @@ if TYPE_CHECKING:
     from fastrec.data.synthetic import SyntheticPlaylists, synthetic_playlists
 
 _HOMES = {
+    "Corpus": "corpus",
     "IdBuilder": "id_builder",
     "IdMap": "ids",
     "Interactions": "interactions",
     "Queries": "queries",
     "Ragged": "ragged",
     "SyntheticPlaylists": "synthetic",
+    "as_corpus": "corpus_convert",
     "as_interactions": "convert",
+    "encode_documents": "corpus_convert",
     "split_by_time": "splits",
     "split_last": "splits",
     "split_users": "splits",
@@ -30,13 +35,16 @@ _HOMES = {
 }
 
 __all__ = [
+    "Corpus",
     "IdBuilder",
     "IdMap",
     "Interactions",
     "Queries",
     "Ragged",
     "SyntheticPlaylists",
+    "as_corpus",
     "as_interactions",
+    "encode_documents",
     "split_by_time",
     "split_last",
     "split_users",

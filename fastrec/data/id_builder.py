@@ -8,7 +8,7 @@ import numpy as np
 
 import fastrec.native.ids as native
 from fastrec.data.id_columns import CHUNK, IdColumn, IntColumn, as_id_column, refuse_padding
-from fastrec.data.id_kinds import IntIdMap, str_map
+from fastrec.data.id_kinds import IntIdMap, gathered, str_map
 from fastrec.data.ids import IdMap
 from fastrec.errors import InputError
 
@@ -102,3 +102,19 @@ class IdBuilder:
         final = np.empty(len(order), np.int32)
         final[order] = np.arange(len(order), dtype=np.int32)
         return IntIdMap(values[order]), final
+
+    def finish_strings(self, order: np.ndarray) -> IdMap:
+        """Return the map of strings in which the provisional code ``order[i]`` becomes code ``i``.
+
+        The builder is empty afterwards.
+
+        Parameters
+        ----------
+        order : ndarray of int, shape (len(self),)
+            Each provisional code once.
+        """
+        encoder, self._encoder = self._encoder, None
+        blob = np.frombuffer(encoder.blob, np.uint8)
+        offsets = np.frombuffer(encoder.ends, np.int64)
+        del encoder  # the hash table goes before the sort needs memory
+        return str_map(*gathered(blob, offsets, order))

@@ -305,12 +305,13 @@ def of_arrow(ids: Any, name: str) -> IdColumn:
     if pa.types.is_null(kind) or len(ids) == 0:
         return IntColumn(np.full(len(ids), -1, np.int64), len(ids))
     if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
-        return StrColumn(len(ids), lambda: _chunks_of_arrow(ids))
+        return StrColumn(len(ids), lambda: chunks_of_strings(ids))
     letters = {"float": "f", "double": "f", "halffloat": "f", "bool": "b", "binary": "S"}
     _refuse_dtype(str(ids.type), letters.get(str(kind), ""), name)
 
 
-def _chunks_of_arrow(ids: Any) -> Iterator[Utf8Chunk]:
+def chunks_of_strings(ids: Any) -> Iterator[Utf8Chunk]:
+    """Yield an Arrow array of strings, of whichever type, as UTF-8; most types are not copied."""
     import pyarrow as pa
 
     for whole in ids.chunks if isinstance(ids, pa.ChunkedArray) else [ids]:

@@ -80,12 +80,12 @@ def parquet_table(path: Any) -> Table:
     require_pyarrow("reading Parquet")
     files = files_of(path, ".parquet")
     where = str(files[0])
-    with _opened(files[0]) as first:
+    with open_parquet(files[0]) as first:
         names = first.schema_arrow.names
 
     def batches(columns: list[str]) -> Iterator[Batch]:
         for file in files:
-            with _opened(file) as parquet:
+            with open_parquet(file) as parquet:
                 missing = set(columns) - set(parquet.schema_arrow.names)
                 if missing:
                     raise InputError(f"{file} has no column {min(missing)!r}, unlike {where}")
@@ -98,7 +98,14 @@ def parquet_table(path: Any) -> Table:
     return Table(names, where, batches)
 
 
-def _opened(file: Path) -> Any:
+def open_parquet(file: Path) -> Any:
+    """Return the ``ParquetFile`` of a file, to be closed by the caller.
+
+    Raises
+    ------
+    FormatError
+        It is no Parquet file.
+    """
     pa = require_pyarrow("reading Parquet")
     pq = require_pyarrow("reading Parquet", "pyarrow.parquet")
     try:

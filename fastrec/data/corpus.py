@@ -1,0 +1,194 @@
+"""Corpus: the immutable encoded text that word and paragraph vectors are trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from os import PathLike
+from typing import Any
+
+import numpy as np
+
+from fastrec.data.corpus_constructors import CorpusConstructors
+from fastrec.data.ids import IdMap
+from fastrec.data.ragged import Ragged
+from fastrec.errors import InputError
+
+Path = str | PathLike[str]
+
+MEMORY_LIMIT = 1 << 30  # bytes of codes that stay in memory: 268 million tokens
+STEP = 1 << 16  # tokens made strings at once
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Corpus(CorpusConstructors):
+    """An immutable text: documents, each a run of words, as codes.
+
+    Made by one of the ``from_...`` constructors or by :func:`as_corpus`, in one pass
+    that never holds the text. All words are kept: as codes go by frequency, a model's
+    minimum count is a prefix of them. Takes 4 bytes a token, 8 a document, and for each
+    different word its UTF-8 and 20 bytes (about twice that while it is made); where the
+    tokens take more than ``memory_limit`` bytes, they lie in a temporary file that is
+    mapped into memory. Safe to use from several threads at once.
+
+    Attributes
+    ----------
+    tokens : ndarray of int32, shape (n_tokens,)
+        The code of each word of the text, read-only.
+    offsets : ndarray of int64, shape (n_documents + 1,)
+        Document ``i`` is ``tokens[offsets[i]:offsets[i + 1]]``, and may be empty.
+    word_ids : IdMap
+        The words by code: the most frequent first, and of equally frequent ones the
+        first seen.
+    counts : ndarray of int64, shape (n_words,)
+        How often each word occurs, at least once.
+    given_ids : IdMap or None
+        The ids of the documents where they were given, by row.
+
+    Examples
+    --------
+    >>> corpus = Corpus.from_texts(["To be, or not to be.", "That is it!"])
+    >>> corpus
+    Corpus(2 documents, 9 tokens, 7 words)
+    >>> corpus.word_ids.decode([0, 1, 2]).tolist(), corpus.counts.tolist()
+    (['to', 'be', 'or'], [2, 2, 1, 1, 1, 1, 1])
+    >>> list(corpus.decode([1]))
+    [['that', 'is', 'it']]
+    """
+
+    tokens: np.ndarray
+    offsets: np.ndarray
+    word_ids: IdMap
+    counts: np.ndarray
+    given_ids: IdMap | None = None
+
+    def __post_init__(self) -> None:
+        for array in (self.tokens, self.offsets, self.counts):
+            array.flags.writeable = False
+
+    def __len__(self) -> int:
+        """Return the number of documents."""
+        return len(self.offsets) - 1
+
+    @property
+    def n_tokens(self) -> int:
+        """The number of words of the text, each occurrence counted."""
+        return len(self.tokens)
+
+    @property
+    def n_words(self) -> int:
+        """The number of different words."""
+        return len(self.counts)
+
+    @cached_property
+    def document_ids(self) -> IdMap:
+        """The documents by row: the ids that were given, or their numbers, made when asked for."""
+        from fastrec.data.id_kinds import range_map
+
+        return range_map(len(self)) if self.given_ids is None else self.given_ids
+
+    @property
+    def nbytes(self) -> int:
+        """The size of all arrays in bytes, of mapped ones too."""
+        own = self.tokens.nbytes + self.offsets.nbytes + self.counts.nbytes
+        maps = [self.word_ids, self.__dict__.get("document_ids", self.given_ids)]
+        return own + sum(ids.nbytes for ids in maps if ids is not None)
+
+    def sequences(self) -> Ragged:
+        """Return the documents as rows of codes, views of :attr:`tokens`."""
+        return Ragged(self.tokens, self.offsets)
+
+    def decode(self, rows: Iterable[int] | None = None) -> Iterator[list[str]]:
+        """Yield documents as lists of words.
+
+        Parameters
+        ----------
+        rows : iterable of int or None
+            Which ones, from 0 on; None means all.
+        """
+        if rows is not None:
+            documents = self.sequences()
+            for row in rows:
+                yield self.word_ids.decode(documents[row]).tolist()
+            return
+        first = 0
+        while first < len(self):  # many short documents at once
+            full = int(np.searchsorted(self.offsets, self.offsets[first] + STEP, side="right"))
+            last = max(first + 1, full - 1)
+            ends = (self.offsets[first : last + 1] - self.offsets[first]).tolist()
+            part = self.tokens[self.offsets[first] : self.offsets[last]]
+            words = self.word_ids.decode(part).tolist()
+            for start, stop in zip(ends[:-1], ends[1:], strict=True):
+                yield words[start:stop]
+            first = last
+
+    def take(self, rows: Any) -> Corpus:
+        """Return the corpus of some documents, which keep their ids.
+
+        Words are counted anew, and those that no longer occur are gone; a model
+        translates between the words of two texts by itself.
+
+        Parameters
+        ----------
+        rows : ndarray of bool, shape (n_documents,), or of int
+            Which ones, as a mask, or by number in any order.
+
+        Raises
+        ------
+        InputError
+            None, the same one twice, one that is not there, or no word in any.
+        """
+        from fastrec.data.corpus_builder import taken
+
+        return taken(self, self._row_numbers(rows))
+
+    def _row_numbers(self, rows: Any) -> np.ndarray:
+        chosen = np.asarray(rows)
+        if chosen.ndim != 1 or (chosen.size and chosen.dtype.kind not in "biu"):
+            raise InputError(
+                "rows must be a mask or whole numbers, one-dimensional, got "
+                f"{chosen.dtype} of shape {chosen.shape}"
+            )
+        if chosen.dtype.kind == "b":
+            if len(chosen) != len(self):
+                raise InputError(
+                    f"the mask must have one value a document, {len(self)}, got {len(chosen)}"
+                )
+            return np.flatnonzero(chosen)
+        if chosen.size and (chosen.min() < 0 or chosen.max() >= len(self)):
+            raise InputError(
+                f"rows must be from 0 to {len(self) - 1}, got {chosen.min()} to {chosen.max()}"
+            )
+        if len(np.unique(chosen)) < len(chosen):
+            raise InputError("rows must name each document once, got one twice")
+        return chosen.astype(np.int64)
+
+    def to_file(self, path: Path) -> None:
+        """Write the text in UTF-8: one document a line, a space between words.
+
+        This is what gensim's ``corpus_file`` and fastText read. The file appears whole
+        or not at all.
+
+        Raises
+        ------
+        InputError
+            A word is empty or holds white space, so that it would not come back; or the
+            path cannot be written to.
+        """
+        from fastrec.data.line_sentences import write
+
+        write(self, path)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.__post_init__()  # arrays come back from a pickle writeable
+
+    def __copy__(self) -> Corpus:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Corpus:
+        return self  # immutable, and possibly larger than memory
+
+    def __repr__(self) -> str:
+        return f"Corpus({len(self)} documents, {self.n_tokens} tokens, {self.n_words} words)"
