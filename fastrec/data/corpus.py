@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -119,7 +120,7 @@ class Corpus(CorpusConstructors):
             ends = (self.offsets[first : last + 1] - self.offsets[first]).tolist()
             part = self.tokens[self.offsets[first] : self.offsets[last]]
             words = self.word_ids.decode(part).tolist()
-            for start, stop in zip(ends[:-1], ends[1:], strict=True):
+            for start, stop in itertools.pairwise(ends):
                 yield words[start:stop]
             first = last
 

@@ -64,7 +64,7 @@ def of_lines(files: Sequence[str], tokenize: Tokenizer | None) -> Iterator[WordB
 
 def _batches_of_lines(name: str, cut: Tokenizer | None, before: int) -> Iterator[WordBatch]:
     with open_to_read(name) as file, unchanged(name, file):
-        lines_of = gzip.open(file) if name.endswith(".gz") else file
+        lines_of = gzip.GzipFile(fileobj=file) if name.endswith(".gz") else file
         line = 1
         while lines := _next_lines(name, cast(BinaryIO, lines_of)):
             if line == 1 and lines[0].startswith(BYTE_ORDER_MARK):

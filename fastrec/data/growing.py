@@ -46,7 +46,7 @@ class GrowingArray:
         FastrecError
             The temporary file cannot be written; the cause is the ``OSError``.
         """
-        part = memoryview(np.ascontiguousarray(values, self.dtype)).cast("B")
+        part = np.ascontiguousarray(values, self.dtype).view(np.uint8).data
         self._length += len(values)
         if self._file is None and self._length * self.dtype.itemsize <= self.limit:
             self._memory.frombytes(part)
