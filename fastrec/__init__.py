@@ -32,7 +32,16 @@ if TYPE_CHECKING:
         UnknownIdError,
     )
     from fastrec.evaluation import Evaluation, evaluate
-    from fastrec.models import Item2Vec, Popularity, Recommendations, Recommender, load
+    from fastrec.models import (
+        Doc2Vec,
+        Embedder,
+        Item2Vec,
+        Popularity,
+        Recommendations,
+        Recommender,
+        Word2Vec,
+        load,
+    )
     from fastrec.search import TopK, TopKIndex, Vectors, select
     from fastrec.training import Callback, EarlyStopping, History
 
@@ -46,7 +55,10 @@ _HOMES = {
         *("InputError", "NotFittedError", "UnknownIdError"),
     ),
     "fastrec.evaluation": ("Evaluation", "evaluate"),
-    "fastrec.models": ("Item2Vec", "Popularity", "Recommendations", "Recommender", "load"),
+    "fastrec.models": (
+        *("Doc2Vec", "Embedder", "Item2Vec", "Popularity", "Recommendations", "Recommender"),
+        *("Word2Vec", "load"),
+    ),
     "fastrec.search": ("TopK", "TopKIndex", "Vectors", "select"),
     "fastrec.training": ("Callback", "EarlyStopping", "History"),
 }
@@ -57,7 +69,9 @@ __all__ = [
     "Corpus",
     "DeviceError",
     "DivergedError",
+    "Doc2Vec",
     "EarlyStopping",
+    "Embedder",
     "Evaluation",
     "FastrecError",
     "FormatError",
@@ -76,6 +90,7 @@ __all__ = [
     "TopKIndex",
     "UnknownIdError",
     "Vectors",
+    "Word2Vec",
     "evaluate",
     "load",
     "select",

@@ -1,19 +1,25 @@
 """The models: one file per family on the contracts of ``base.py``."""
 
 from fastrec.models.base import Recommender
+from fastrec.models.doc2vec import Doc2Vec
+from fastrec.models.embedder import Embedder
 from fastrec.models.item2vec import Item2Vec
 from fastrec.models.model import Model
 from fastrec.models.popularity import Popularity
 from fastrec.models.registry import MODEL_NAMES, load, model_class
+from fastrec.models.word2vec import Word2Vec
 from fastrec.search import Recommendations
 
 __all__ = [
     "MODEL_NAMES",
+    "Doc2Vec",
+    "Embedder",
     "Item2Vec",
     "Model",
     "Popularity",
     "Recommendations",
     "Recommender",
+    "Word2Vec",
     "load",
     "model_class",
 ]

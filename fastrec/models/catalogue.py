@@ -121,7 +121,8 @@ class Catalogue:
         known = data.item_ids.codes_in(self.item_ids)[:-1] >= 0
         new = np.flatnonzero(~known & (fresh >= max(min_count, 1)))
         if max_items is not None:
-            new = new[np.argsort(-fresh[new], kind="stable")][: max(max_items - len(self.item_counts), 0)]
+            room = max(max_items - len(self.item_counts), 0)
+            new = new[np.argsort(-fresh[new], kind="stable")][:room]
         item_ids = self.item_ids.extend(data.item_ids.decode(new)) if len(new) else self.item_ids
         counts = np.zeros(len(item_ids), dtype=np.int64)
         counts[: len(self.item_counts)] = self.item_counts

@@ -67,19 +67,24 @@ class Model:
             The system could not write it (full disk); the old file is unchanged.
         """
         self._check_fitted()
-        model_file.save(path, type(self).__name__, self.get_params(), self._arrays(), self._state())
+        model_file.save(path, *self._content())
 
     def __reduce__(self) -> tuple[Any, ...]:
         if not self._is_fitted():
             return _new, (type(self), self.get_params())
-        content = model_file.to_bytes(
-            type(self).__name__, self.get_params(), self._arrays(), self._state()
-        )
-        return _from_bytes, (content,)
+        return _from_bytes, (model_file.to_bytes(*self._content()),)
+
+    def _content(self) -> tuple[str, dict[str, Any], dict[str, np.ndarray], dict[str, Any]]:
+        """Return what a model file holds: class, parameters, arrays, state."""
+        return type(self).__name__, self._saved_params(), self._arrays(), self._state()
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{name}={value!r}" for name, value in self.get_params().items())
         return f"{type(self).__name__}({shown})"
+
+    def _saved_params(self) -> dict[str, Any]:
+        """Return the constructor's arguments that a file can hold."""
+        return self.get_params()
 
     def _is_fitted(self) -> bool:
         raise NotImplementedError

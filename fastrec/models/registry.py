@@ -14,10 +14,17 @@ if TYPE_CHECKING:
     from fastrec.models.model import Model
 
 _MODULES = {
+    "Doc2Vec": "fastrec.models.doc2vec",
     "Item2Vec": "fastrec.models.item2vec",
     "Popularity": "fastrec.models.popularity",
+    "Word2Vec": "fastrec.models.word2vec",
 }
-MODEL_NAMES = {"item2vec": "Item2Vec", "popularity": "Popularity"}
+MODEL_NAMES = {
+    "doc2vec": "Doc2Vec",
+    "item2vec": "Item2Vec",
+    "popularity": "Popularity",
+    "word2vec": "Word2Vec",
+}
 """Command-line names of the models, and the classes that they name."""
 
 

@@ -157,12 +157,15 @@ class SkipGramModel(Model):
             return {"tree": (tree.paths, tree.nodes, tree.branches)}
         if self.loss == "softmax":
             return {}
-        group = WINDOWS_A_DRAW[self.negative_sharing]
         return {
             "noise": noise_table(self._catalogue.item_counts, self.ns_exponent),
             "negatives": self.negatives,
-            "group": max(group, self._is_cbow()),
+            "group": self._group(),
         }
+
+    def _group(self) -> int:
+        """Return how many neighbouring centers share noise; 0 where each pair draws its own."""
+        return max(WINDOWS_A_DRAW[self.negative_sharing], self._is_cbow())
 
     def _trainer(self, tokens: Tokens, threads: int, **options: Any) -> Any:
         """Return the compiled trainer of this model on the tokens."""

@@ -19,8 +19,8 @@ import numpy as np
 
 from fastrec.errors import FormatError, InputError
 from fastrec.runtime.arrays import ALIGNMENT, aligned_empty
-from fastrec.storage import header as headers
 from fastrec.runtime.files import Path, file_path, open_to_read, replacing
+from fastrec.storage import header as headers
 from fastrec.storage.header import Entry, Header
 
 COPY_BYTES = 1 << 22  # strided arrays are written through a buffer of this size

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from fastrec.errors import FormatError, InputError
+from fastrec.runtime.files import Path, file_path
 from fastrec.storage import container
 from fastrec.storage.container import Container
-from fastrec.runtime.files import Path, file_path
 
 FORMAT = "fastrec-model"
 FORMAT_VERSION = 1

@@ -8,6 +8,7 @@ short paths, so that a pair costs about the entropy of the counts in products.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -57,12 +58,10 @@ def grown_tree(counts: np.ndarray, blocks: Sequence[int]) -> Tree:
     Tree
         Cost O(n log n) in the items of a block.
     """
-    first, tree = 0, None
-    for size in blocks:
-        new = huffman_tree(counts[first : first + size])
-        tree = new if tree is None else _joined(tree, new)
-        first += size
-    assert tree is not None  # a catalogue has an item
+    ends = np.cumsum(blocks)
+    tree = huffman_tree(counts[: ends[0]])
+    for first, end in itertools.pairwise(ends):
+        tree = _joined(tree, huffman_tree(counts[first:end]))
     return tree
 
 

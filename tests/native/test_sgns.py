@@ -8,6 +8,7 @@ import pytest
 
 from fastrec.runtime import isa
 from fastrec.runtime.arrays import aligned_empty, padded_zeros, stride_of
+from fastrec.training.huffman import grown_tree
 from fastrec.training.negatives import keep_thresholds
 from tests.reference import sgns as reference
 
@@ -15,47 +16,90 @@ LEVELS = isa.available_levels()
 SIZES = [1, 3, 17, 100, 129]
 
 
-def make_setup(dim=17, items=23, lengths=(1, 7, 0, 40, 2), seed=0, **options):
+def make_setup(dim=17, items=23, lengths=(1, 7, 0, 40, 2), seed=0, layer="noise", **options):
+    """A log at random, its matrices, and what centers are predicted with: noise, tree, softmax."""
     random = np.random.default_rng(seed)
     count = sum(lengths)
     offsets = np.concatenate(([0], np.cumsum(lengths))).astype(np.int64)
     tokens = random.integers(0, items, count).astype(np.int32)
     counts = np.bincount(tokens, minlength=items)
-    table = np.empty(items, np.uint64)
-    weights = np.maximum(counts, 1).astype(float) ** 0.75
-    isa.load("sgns").build_alias_table(weights, np.empty(items, np.int32), table)
+    noise = tree = None
+    rows = items
+    if layer == "noise":
+        noise = np.empty(items, np.uint64)
+        weights = np.maximum(counts, 1).astype(float) ** 0.75
+        isa.load("sgns").build_alias_table(weights, np.empty(items, np.int32), noise)
+    elif layer == "tree":
+        grown = grown_tree(counts, [items - 5, 5])
+        tree, rows = (grown.paths, grown.nodes, grown.branches), grown.size
+    width = 1 + 2 * options.get("window", 5) if options.get("concatenated") else 1
     return reference.Setup(
         tokens=tokens,
         rows=np.arange(items, dtype=np.int32),
         offsets=offsets,
         input=random.normal(size=(items, dim)) * 0.4,
-        output=random.normal(size=(items, dim)) * 0.4,
-        noise=table,
+        output=random.normal(size=(rows, width * dim)) * 0.4 / np.sqrt(width),
+        noise=noise,
+        tree=tree,
         **options,
     )
 
 
-def run_kernel(setup, level, ranges, rates=(0.1, 0.05)):
-    """Train the compiled kernel on a copy of the setup; return its matrices and totals."""
-    kernel = isa.load("sgns", at=level)
-    items, dim = setup.input.shape
-    matrices = padded_zeros(items, dim), padded_zeros(items, dim)
-    matrices[0][:, :dim], matrices[1][:, :dim] = setup.input, setup.output
-    trainer = kernel.Trainer(
+def with_documents(setup, seed=7):
+    random = np.random.default_rng(seed)
+    setup.documents = random.normal(size=(len(setup.offsets) - 1, setup.input.shape[1])) * 0.4
+    return setup
+
+
+def padded(matrix, dim):
+    """A float32 copy whose runs of ``dim`` columns begin at multiples of the stride."""
+    wide = padded_zeros(len(matrix), stride_of(dim) * (matrix.shape[1] // dim))
+    wide.reshape(len(matrix), -1, stride_of(dim))[:, :, :dim] = matrix.reshape(len(matrix), -1, dim)
+    return wide
+
+
+def unpadded(wide, dim):
+    """The columns of ``padded``; the others must have stayed zero."""
+    runs = wide.reshape(len(wide), -1, stride_of(dim))
+    assert not runs[:, :, dim:].any()
+    return runs[:, :, :dim].reshape(len(wide), -1)
+
+
+def make_trainer(setup, level, **options):
+    """Return the compiled trainer on copies of the setup's matrices, and the copies by name."""
+    dim = setup.input.shape[1]
+    matrices = {"input": padded(setup.input, dim), "output": padded(setup.output, dim)}
+    if setup.documents is not None:
+        matrices["documents"] = padded(setup.documents, dim)
+    trainer = isa.load("sgns", at=level).Trainer(
         setup.tokens,
         setup.rows,
         setup.offsets,
-        *matrices,
+        matrices["input"],
+        matrices["output"],
         noise=setup.noise,
+        tree=setup.tree,
         keep=setup.keep,
         values=setup.values,
         window=setup.window,
         dynamic_window=setup.dynamic_window,
         past_only=setup.past_only,
         cbow=setup.cbow,
+        concatenated=setup.concatenated,
         negatives=setup.negatives,
         group=setup.group,
+        documents=matrices.get("documents"),
+        document_rows=np.arange(len(setup.offsets) - 1, dtype=np.int32),
+        documents_only=setup.documents_only,
+        frozen=setup.frozen,
+        **options,
     )
+    return trainer, matrices
+
+
+def run_kernel(setup, level, ranges, rates=(0.1, 0.05), **options):
+    """Train the compiled kernel on a copy of the setup; return its matrices and totals."""
+    trainer, matrices = make_trainer(setup, level, **options)
     trainer.set_epoch(*setup.keys)
     capacity = 3 * len(setup.tokens) + 2 * setup.window
     scratch = aligned_empty((trainer.scratch_bytes(capacity),), np.int8)
@@ -65,16 +109,15 @@ def run_kernel(setup, level, ranges, rates=(0.1, 0.05)):
     return matrices, totals
 
 
-def assert_follows_reference(setup, level, ranges=None, tolerance=2e-5):
+def assert_follows_reference(setup, level, ranges=None, tolerance=2e-5, **options):
     ranges = ranges or [(0, len(setup.tokens))]
     dim = setup.input.shape[1]
-    (got_input, got_output), totals = run_kernel(setup, level, ranges)
+    matrices, totals = run_kernel(setup, level, ranges, **options)
     expected = copy.deepcopy(setup)
     loss, weight = np.sum([reference.train(expected, *r, 0.1, 0.05) for r in ranges], axis=0)
-    np.testing.assert_allclose(got_input[:, :dim], expected.input, atol=tolerance)
-    np.testing.assert_allclose(got_output[:, :dim], expected.output, atol=tolerance)
-    assert not got_input[:, dim:].any()
-    assert not got_output[:, dim:].any()
+    for name, matrix in matrices.items():
+        got, wanted = unpadded(matrix, dim), getattr(expected, name)
+        np.testing.assert_allclose(got, wanted, atol=tolerance, err_msg=name)
     np.testing.assert_allclose(totals, [loss, weight], rtol=1e-5)
 
 
@@ -143,14 +186,14 @@ def test_pieces_that_cut_a_sequence_reach_over_the_cut(level, window, past_only)
 @pytest.mark.parametrize("level", LEVELS)
 def test_a_sequence_of_one_item_trains_nothing(level):
     setup = make_setup(lengths=(1, 1, 1))
-    (got_input, _), totals = run_kernel(setup, level, [(0, 3)])
-    np.testing.assert_array_equal(got_input[:, :17], setup.input.astype(np.float32))
+    matrices, totals = run_kernel(setup, level, [(0, 3)])
+    np.testing.assert_array_equal(matrices["input"][:, :17], setup.input.astype(np.float32))
     assert totals.tolist() == [0, 0]
 
 
 def test_levels_give_the_same_vectors_to_rounding():
     setup = make_setup(dim=100, items=50, lengths=(200, 300))
-    results = [run_kernel(setup, level, [(0, 500)])[0][0] for level in LEVELS]
+    results = [run_kernel(setup, level, [(0, 500)])[0]["input"] for level in LEVELS]
     for other in results[1:]:
         np.testing.assert_allclose(other, results[0], atol=1e-4)
 
@@ -176,19 +219,25 @@ def test_a_number_that_is_none_reaches_the_loss(level, poison):
     assert not np.isfinite(totals[0])
 
 
-@pytest.mark.parametrize("cbow", [False, True])
-def test_the_step_is_the_gradient_of_the_loss(cbow):
+GRADIENT_CASES = {
+    "noise": (np.array([[1.0, 0, -1, -1], [0, 1, -1, 0], [2, 0, -2, -2]]), None),
+    "softmax": (np.array([1.0, 0.5, 2.0]), 2),
+}
+
+
+@pytest.mark.parametrize("case", GRADIENT_CASES)
+def test_the_step_is_the_gradient_of_the_loss(case):
     """Finite differences of the reference's loss in every parameter of one block."""
     random = np.random.default_rng(5)
     inputs, outputs = random.normal(size=(3, 4)), random.normal(size=(4, 4))
-    weight = np.array([[1.0, 0, -1, -1], [0, 1, -1, 0], [2, 0, -2, -2]])
+    weight, target = GRADIENT_CASES[case]
 
     def loss_of(x, y):
-        return reference.train_block(range(3), range(4), x.copy(), y.copy(), weight, 0.0)
+        return reference.train_block(list(x.copy()), list(y.copy()), weight, 0.0, target=target)
 
     x, y = inputs.copy(), outputs.copy()
     change = np.zeros_like(x)
-    reference.train_block(range(3), range(4), x, y, weight, 1.0, change=change)
+    reference.train_block(list(x), list(y), weight, 1.0, change=change, target=target)
     for matrix, step, is_input in ((inputs, change, True), (outputs, y - outputs, False)):
         for place in np.ndindex(matrix.shape):
             up, down = matrix.copy(), matrix.copy()
@@ -197,6 +246,84 @@ def test_the_step_is_the_gradient_of_the_loss(cbow):
             pair = (up, outputs, down, outputs) if is_input else (inputs, up, inputs, down)
             slope = (loss_of(*pair[:2]) - loss_of(*pair[2:])) / 2e-6
             np.testing.assert_allclose(step[place], -slope, rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("dim", SIZES)
+@pytest.mark.parametrize("cbow", [False, True])
+@pytest.mark.parametrize("layer", ["tree", "softmax"])
+def test_trees_and_softmax_follow_the_reference(level, dim, cbow, layer):
+    assert_follows_reference(make_setup(dim=dim, cbow=cbow, layer=layer), level)
+
+
+FREEZABLE_CASES = [
+    {"documents_only": True},
+    {"cbow": True},
+    {"cbow": True, "concatenated": True, "dynamic_window": False, "window": 3},
+    {"cbow": True, "concatenated": True, "window": 2, "past_only": True},
+]
+PARAGRAPH_CASES = [
+    {},
+    {"window": 30},
+    *FREEZABLE_CASES,
+    *({"frozen": True, **case} for case in FREEZABLE_CASES),
+]
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("layer", ["noise", "tree", "softmax"])
+@pytest.mark.parametrize("options", PARAGRAPH_CASES, ids=str)
+def test_paragraph_vectors_follow_the_reference(level, layer, options):
+    setup = with_documents(make_setup(layer=layer, **options))
+    assert_follows_reference(setup, level)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("group", [0, 1, 4, 8])
+@pytest.mark.parametrize("documents_only", [False, True])
+def test_paragraph_vectors_share_noise_as_words_do(level, group, documents_only):
+    setup = make_setup(group=group, documents_only=documents_only, lengths=(9, 30, 1))
+    setup.values = np.random.default_rng(1).uniform(0, 2, len(setup.tokens)).astype(np.float32)
+    cuts = [0, 5, 20, 40]
+    assert_follows_reference(with_documents(setup), level, list(itertools.pairwise(cuts)))
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("dim", SIZES)
+@pytest.mark.parametrize("cbow", [False, True])
+def test_hot_rows_are_trained_as_the_others(level, dim, cbow):
+    setup = make_setup(dim=dim, cbow=cbow, group=2)
+    assert_follows_reference(setup, level, hot_rows=9, hot_centers=3)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("layer", ["noise", "tree", "softmax"])
+@pytest.mark.parametrize("cbow", [False, True])
+def test_inference_trains_each_document_by_itself(level, layer, cbow):
+    setup = make_setup(layer=layer, cbow=cbow, documents_only=not cbow, frozen=True)
+    with_documents(setup)
+    trainer, matrices = make_trainer(setup, level)
+    keys = np.random.default_rng(0).integers(0, 2**63, (4, 3)).astype(np.uint64)
+    scratch = aligned_empty((trainer.scratch_bytes(80),), np.int8)
+    count = len(setup.offsets) - 1
+    for begin, end in ((0, 3), (3, 4)):
+        for first, last in ((0, 2), (2, count)):
+            trainer.infer(first, last, begin, end, 4, keys, 0.1, 0.02, 16, 80, scratch, np.zeros(2))
+    for document in range(count):
+        span = slice(*setup.offsets[document : document + 2])
+        alone = copy.deepcopy(setup)
+        alone.tokens = setup.tokens[span]
+        alone.offsets = np.array([0, len(alone.tokens)])
+        alone.documents = setup.documents[document : document + 1].copy()
+        for epoch, key in enumerate(keys):
+            alone.keys = tuple(map(int, key))
+            rate = 0.1 + (0.02 - 0.1) * epoch / 4
+            for start in range(0, len(alone.tokens), 16):
+                reference.train(alone, start, min(start + 16, len(alone.tokens)), rate, rate)
+        got = matrices["documents"][document, :17]
+        np.testing.assert_allclose(got, alone.documents[0], atol=2e-5)
+    np.testing.assert_array_equal(matrices["output"], padded(setup.output, 17))
+    np.testing.assert_array_equal(matrices["input"], padded(setup.input, 17))
 
 
 def test_noise_table_draws_its_distribution():

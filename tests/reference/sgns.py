@@ -1,9 +1,11 @@
-"""Skip-gram and CBOW with negative sampling in float64, written from the papers.
+"""The skip-gram family in float64, written from the papers: skip-gram, CBOW, paragraph vectors.
 
 Draws are the same functions of key and place as in the compiled kernel, so that
 both train on the same pairs: Mikolov et al., "Distributed Representations of
 Words and Phrases and their Compositionality" (2013), equation 4; noise shared by
-the windows of ``group`` neighbouring centers as in Ji et al. (2016).
+the windows of ``group`` neighbouring centers as in Ji et al. (2016); hierarchical
+softmax: Mikolov et al., equation 3; paragraph vectors: Le and Mikolov, "Distributed
+Representations of Sentences and Documents" (2014).
 
 A block is a set of input rows and output rows whose scores are all taken before
 any of them changes; see ``train_block``.
@@ -29,7 +31,12 @@ class Setup:
     offsets: np.ndarray
     input: np.ndarray
     output: np.ndarray
-    noise: np.ndarray
+    noise: np.ndarray | None
+    tree: tuple | None = None
+    documents: np.ndarray | None = None
+    documents_only: bool = False
+    frozen: bool = False
+    concatenated: bool = False
     keep: np.ndarray | None = None
     values: np.ndarray | None = None
     window: int = 5
@@ -72,33 +79,52 @@ def sigmoid(x):
     return 0.5 * (1 + np.tanh(x / 2))
 
 
-def train_block(x_rows, y_rows, inputs, outputs, weight, rate, change=None):
-    """Update a block in place and return its loss.
-
-    weight[r, t] is +w for a seen pair, -w for a noise pair, 0 for none. Tiles of
-    output rows are updated one after the other, rows in order, so that a row that
-    stands twice receives both updates. With ``change`` the inputs stay as they are
-    and their steps are added to it.
-    """
-    score = np.array([[inputs[x] @ outputs[y] for y in y_rows] for x in x_rows])
+def sampling_slope(score, weight):
+    """Loss of a block of seen (weight > 0) and noise pairs, and minus its slope in the scores."""
     z = np.where(weight < 0, -score, score)
-    loss = float((np.abs(weight) * softplus(-z)).sum())
-    slope = rate * weight * sigmoid(-z)
-    for first in range(0, len(y_rows), TILE):
-        tile = range(first, min(first + TILE, len(y_rows)))
-        old = {t: outputs[y_rows[t]].copy() for t in tile}
-        step = {t: np.zeros(inputs.shape[1]) for t in tile}
-        for r, x in enumerate(x_rows):
-            row = inputs[x].copy()
+    return float((np.abs(weight) * softplus(-z)).sum()), weight * sigmoid(-z)
+
+
+def softmax_slope(score, weight, target):
+    """Loss of a softmax over the columns whose rows should all choose ``target``."""
+    shifted = score - score.max(axis=1, keepdims=True)
+    log_share = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    chosen = np.zeros(score.shape)
+    chosen[:, target] = 1
+    return float(-(weight * log_share[:, target]).sum()), weight[:, None] * (
+        chosen - np.exp(log_share)
+    )
+
+
+def train_block(xs, ys, weight, rate, *, change=None, target=None, frozen=False):
+    """Update the rows of a block in place and return its loss.
+
+    ``xs`` and ``ys`` are rows (views). weight[r, t] is +w for a seen pair, -w for a
+    noise pair, 0 for none; with a ``target`` column, weight[r] is that of a row in a
+    softmax. Tiles of output rows are updated one after the other, rows in order, so
+    that a row that stands twice receives both updates. With ``change`` the inputs stay
+    as they are and their steps are added to it; frozen outputs stay as they are.
+    """
+    score = np.array([[x @ y for y in ys] for x in xs])
+    slope_of = sampling_slope if target is None else lambda z, w: softmax_slope(z, w, target)
+    loss, slope = slope_of(score, weight)
+    slope = rate * slope
+    for first in range(0, len(ys), TILE):
+        tile = range(first, min(first + TILE, len(ys)))
+        old = {t: ys[t].copy() for t in tile}
+        step = {t: np.zeros(len(ys[0])) for t in tile}
+        for r, x in enumerate(xs):
+            row = x.copy()
             for t in tile:
                 step[t] += slope[r, t] * row
             total = sum(slope[r, t] * old[t] for t in tile)
             if change is None:
-                inputs[x] = row + total
+                x[:] = row + total
             else:
                 change[r] += total
         for t in tile:
-            outputs[y_rows[t]] += step[t]
+            if not frozen:
+                ys[t] += step[t]
     return loss
 
 
@@ -130,92 +156,135 @@ def window_of(setup, place, index, length):
 def train(setup, start, stop, rate_from, rate_to):
     """Train on the centers among the tokens [start, stop); return loss and weight of the pairs."""
     loss = weight = 0.0
-    for places in kept_tokens(setup):
+    for sequence, places in enumerate(kept_tokens(setup)):
         rows = [int(setup.rows[setup.tokens[place]]) for place in places]
+        document = None if setup.documents is None else setup.documents[sequence]
         centers = [i for i, place in enumerate(places) if start <= place < stop]
         size = max(setup.group, 1)
         for first in range(0, len(centers), size):
-            group = centers[first : first + size]
-            rate = rate_from + (rate_to - rate_from) * (places[group[0]] - start) / (stop - start)
-            trainer = train_cbow if setup.cbow else train_skipgram if setup.group else train_pairs
-            got = trainer(setup, places, rows, group, rate)
+            walk = Walk(setup, places, rows, document, centers[first : first + size])
+            done = (places[centers[first]] - start) / (stop - start)
+            got = walk.train(rate_from + (rate_to - rate_from) * done)
             loss, weight = loss + got[0], weight + got[1]
     return loss, weight
 
 
-def value_of(setup, place):
-    return 1.0 if setup.values is None else float(setup.values[place])
+@dataclass
+class Walk:
+    """A group of centers of one sequence, whose kept tokens stand at ``places``."""
 
+    setup: Setup
+    places: list
+    rows: list
+    document: np.ndarray | None
+    group: list
 
-def noise_stream(setup, place):
-    key = setup.keys[2]
-    return Stream(mix64(((key ^ place) + GOLDEN) & MASK))
+    def train(self, rate):
+        """Train the group; return loss and weight of the pairs."""
+        if self.setup.cbow:
+            return self.train_cbow(rate)
+        return self.train_skipgram(rate) if self.setup.group else self.train_pairs(rate)
 
+    def value(self, center):
+        values = self.setup.values
+        return 1.0 if values is None else float(values[self.places[center]])
 
-def train_skipgram(setup, places, rows, group, rate):
-    windows = {c: window_of(setup, places[c], c, len(rows)) for c in group}
-    stream = noise_stream(setup, places[group[0]])
-    noise = [draw_noise(setup.noise, stream) for _ in range(setup.negatives)]
-    targets = [rows[c] for c in group] + noise
-    low = min([group[0], *(w[0] for w in windows.values())])
-    high = max([group[0], *(w[1] for w in windows.values())])
-    loss = total = 0.0
-    for begin in range(low, high, BLOCK_ROWS):
-        positions = range(begin, min(begin + BLOCK_ROWS, high))
-        weight = np.zeros((len(positions), len(targets)))
-        for r, position in enumerate(positions):
-            for j, c in enumerate(group):
-                if windows[c][0] <= position < windows[c][1] and position != c:
-                    value = value_of(setup, places[c])
-                    weight[r, j] = value
-                    total += value
-                    for k, item in enumerate(noise):
-                        if item != rows[c]:
-                            weight[r, len(group) + k] -= value
-        inputs = [rows[position] for position in positions]
-        loss += train_block(inputs, targets, setup.input, setup.output, weight, rate)
-    return loss, total
+    def window(self, center):
+        if self.setup.documents_only:
+            return center, center
+        return window_of(self.setup, self.places[center], center, len(self.rows))
 
+    def noise_stream(self):
+        key, place = self.setup.keys[2], self.places[self.group[0]]
+        return Stream(mix64(((key ^ place) + GOLDEN) & MASK))
 
-def train_pairs(setup, places, rows, group, rate):
-    (center,) = group
-    low, high = window_of(setup, places[center], center, len(rows))
-    stream = noise_stream(setup, places[center])
-    value = value_of(setup, places[center])
-    loss = total = 0.0
-    for position in range(low, high):
-        if position == center:
-            continue
-        noise = [draw_noise(setup.noise, stream) for _ in range(setup.negatives)]
-        weight = [[value, *(0.0 if item == rows[center] else -value for item in noise)]]
-        targets = [rows[center], *noise]
-        loss += train_block(
-            [rows[position]], targets, setup.input, setup.output, np.array(weight), rate
-        )
-        total += value
-    return loss, total
+    def draw(self, stream):
+        return [draw_noise(self.setup.noise, stream) for _ in range(self.setup.negatives)]
 
+    def block(self, xs, seen, noise, rate, change=None):
+        """Train rows that were seen with the centers by the weights seen[r][j]."""
+        setup, item = self.setup, self.rows[self.group[0]]
+        if setup.tree is not None:
+            paths, nodes, branches = setup.tree
+            path = slice(paths[item], paths[item + 1])
+            ys = [setup.output[node] for node in nodes[path]]
+            weight, target = seen * branches[path], None
+        elif setup.noise is None:
+            ys, weight, target = list(setup.output), seen[:, 0], item
+        else:
+            ys, target = [setup.output[self.rows[c]] for c in self.group], None
+            ys += [setup.output[one] for one in noise]
+            hit = np.array([[one == self.rows[c] for one in noise] for c in self.group])
+            weight = np.hstack((seen, -seen @ ~hit.reshape(len(self.group), len(noise))))
+        loss = 0.0
+        if ys:
+            options = {"change": change, "target": target, "frozen": setup.frozen}
+            loss = train_block(xs, ys, weight, rate, **options)
+        return loss, float(seen.sum())
 
-def train_cbow(setup, places, rows, group, rate):
-    stream = noise_stream(setup, places[group[0]])
-    noise = [draw_noise(setup.noise, stream) for _ in range(setup.negatives)]
-    targets = [rows[c] for c in group] + noise
-    contexts = []
-    for c in group:
-        low, high = window_of(setup, places[c], c, len(rows))
-        contexts.append([rows[i] for i in range(low, high) if i != c])
-    dim = setup.input.shape[1]
-    hidden = np.array(
-        [setup.input[items].mean(axis=0) if items else np.zeros(dim) for items in contexts]
-    )
-    weight = np.zeros((len(group), len(targets)))
-    for j, c in enumerate(group):
-        value = value_of(setup, places[c]) if contexts[j] else 0.0
-        weight[j, j] = value
-        weight[j, len(group) :] = [0.0 if item == rows[c] else -value for item in noise]
-    error = np.zeros((len(group), dim))
-    loss = train_block(range(len(group)), targets, hidden, setup.output, weight, rate, change=error)
-    for j, items in enumerate(contexts):
-        for item in items:
-            setup.input[item] += error[j]
-    return loss, float(weight[weight > 0].sum())
+    def contexts(self):
+        """The rows of the group's windows with their weights, the document last."""
+        windows = {c: self.window(c) for c in self.group}
+        low = min([self.group[0], *(w[0] for w in windows.values())])
+        high = max([self.group[0], *(w[1] for w in windows.values())])
+        found = []
+        for position in range(low, high):
+            is_pair = [
+                windows[c][0] <= position < windows[c][1] and position != c for c in self.group
+            ]
+            seen = [self.value(c) * pair for c, pair in zip(self.group, is_pair, strict=True)]
+            found.append((self.setup.input[self.rows[position]], seen))
+        if self.document is not None:
+            found.append((self.document, [self.value(c) for c in self.group]))
+        return found
+
+    def train_skipgram(self, rate):
+        noise = self.draw(self.noise_stream()) if self.setup.noise is not None else []
+        contexts, total = self.contexts(), np.zeros(2)
+        for begin in range(0, len(contexts), BLOCK_ROWS):
+            part = [pair for pair in contexts[begin : begin + BLOCK_ROWS] if any(pair[1])]
+            if part:
+                xs, seen = zip(*part, strict=True)
+                total += self.block(xs, np.array(seen, dtype=float), noise, rate)
+        return total
+
+    def train_pairs(self, rate):
+        stream, total = self.noise_stream(), np.zeros(2)
+        for x, seen in self.contexts():
+            if any(seen):
+                total += self.block([x], np.array([seen], dtype=float), self.draw(stream), rate)
+        return total
+
+    def sources(self, center):
+        """The rows that a center's hidden row is made of, by their slot."""
+        low, high = self.window(center)
+        reach = self.setup.window
+        found = [] if self.document is None else [(0, self.document)]
+        for i in range(low, high):
+            if i != center:
+                slot = 1 + reach + i - center - (i > center)
+                found.append((slot, self.setup.input[self.rows[i]]))
+        return found
+
+    def train_cbow(self, rate):
+        setup, dim = self.setup, self.setup.input.shape[1]
+        noise = self.draw(self.noise_stream()) if setup.noise is not None else []
+        sources = [self.sources(c) for c in self.group]
+        width = 1 + 2 * setup.window if setup.concatenated else 1
+        hidden = np.zeros((len(sources), width, dim))
+        for j, rows in enumerate(sources):
+            for slot, row in rows:
+                if setup.concatenated:
+                    hidden[j, slot] = row
+                else:
+                    hidden[j, 0] += row / len(rows)
+        values = [self.value(c) * bool(rows) for c, rows in zip(self.group, sources, strict=True)]
+        error = np.zeros((len(sources), width * dim))
+        flat = list(hidden.reshape(len(sources), -1))
+        result = self.block(flat, np.diag(values), noise, rate, change=error)
+        for j, rows in enumerate(sources):
+            steps = error[j].reshape(width, dim)
+            for slot, row in rows:
+                if row is self.document or not setup.frozen:
+                    row += steps[slot if setup.concatenated else 0]
+        return result
