@@ -1,4 +1,7 @@
-"""How much hypothesis tries: 60 examples, 10,000 with HYPOTHESIS_PROFILE=thorough; Ctrl-C."""
+"""How much hypothesis tries: 60 examples, 10,000 with HYPOTHESIS_PROFILE=thorough; Ctrl-C.
+
+The profile alone says so: no test sets its own number (``test_profile.py``).
+"""
 
 import os
 import signal
@@ -27,3 +30,9 @@ def ctrl_c_is_heard():
     """A shell's background jobs ignore Ctrl-C, and then no test of it could end."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory):
+    """One folder for all examples of a property: numbered ones take longer the more there are."""
+    return tmp_path_factory.mktemp("scratch")

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fastrec.data.ragged import Ragged
@@ -249,7 +249,6 @@ def test_a_query_that_is_not_finite_is_refused(kind, broken):
     seed=st.integers(0, 1000),
     share=st.floats(0, 1),
 )
-@settings(max_examples=60, deadline=None)
 def test_any_shape_gives_exact_answers(kind, shape, k, seed, share):
     n_rows, dim, n_queries = shape
     random = np.random.default_rng(seed)

@@ -4,11 +4,6 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
-
-# Machines that run tests are busy: how long an example takes says nothing. The rest is inherited.
-settings.register_profile("without deadline", settings.default, deadline=None)
-settings.load_profile("without deadline")
 
 
 @pytest.fixture(scope="session")

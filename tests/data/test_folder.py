@@ -8,12 +8,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from fastrec.data import folder, readers, streaming
 from fastrec.data.interactions import Interactions
 from fastrec.errors import FormatError, InputError
 from tests.data.logs import ALL_COLUMNS, drawn_log, histories_of, rows_of
+from tests.scratch import unsynced
 
 
 @pytest.fixture
@@ -50,13 +51,12 @@ def test_a_saved_log_opens_as_it_was(log, tmp_path):
     assert_equal(Interactions.open(tmp_path / "log"), log)
 
 
-@settings(max_examples=25)  # each waits for the disk
 @given(wanted=ALL_COLUMNS)
-def test_any_log_opens_as_it_was(wanted, tmp_path_factory):
-    path = tmp_path_factory.mktemp("logs") / "log"
+def test_any_log_opens_as_it_was(wanted, scratch):
     log = drawn_log(wanted)
-    log.save(path)
-    assert_equal(Interactions.open(path), log)
+    with unsynced():
+        log.save(scratch / "log")
+    assert_equal(Interactions.open(scratch / "log"), log)
 
 
 def test_columns_of_an_opened_log_are_mapped_files(log, tmp_path):

@@ -9,6 +9,7 @@ from hypothesis.extra import numpy as npst
 from fastrec.data import IdMap
 from fastrec.errors import FastrecError, FormatError, InputError
 from fastrec.storage import word2vec
+from tests.scratch import unsynced
 
 MATRIX = np.array([[1, -2.5, 0.1], [0, 3e-9, -4e20]], dtype=np.float32)
 IDS = ["naïve", "日本"]
@@ -127,12 +128,11 @@ def test_a_file_without_entries_is_read(path, content):
     st.sampled_from([1, 7, 64, 1 << 22]),
     st.data(),
 )
-def test_vectors_come_back_bit_by_bit(tmp_path_factory, ids, dim, binary, chunk, data):
-    path = tmp_path_factory.mktemp("w2v") / "vectors"
+def test_vectors_come_back_bit_by_bit(scratch, ids, dim, binary, chunk, data):
+    path = scratch / "vectors"
     finite = st.floats(width=32, allow_nan=False, allow_infinity=False)
     matrix = data.draw(npst.arrays(np.float32, (len(ids), dim), elements=finite))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("os.fsync", lambda _: None)  # slow, and tested elsewhere
+    with unsynced() as patch:
         patch.setattr(word2vec, "CHUNK_BYTES", chunk)
         patch.setattr(word2vec, "CHUNK_NUMBERS", 4)
         word2vec.write(path, id_map(ids), matrix, binary=binary)
@@ -302,10 +302,9 @@ def test_ids_that_are_no_whole_numbers_are_named(path, id):
 
 
 @given(st.binary(max_size=60), st.booleans() | st.none())
-def test_no_damage_is_worse_than_a_format_error(tmp_path_factory, content, binary):
-    path = tmp_path_factory.mktemp("w2v") / "vectors"
+def test_no_damage_is_worse_than_a_format_error(scratch, content, binary):
     try:
-        read_bytes(path, b"2 2\n" + content, binary=binary)
+        read_bytes(scratch / "vectors", b"2 2\n" + content, binary=binary)
     except FastrecError as error:
         assert isinstance(error, FormatError)  # noqa: PT017
 
