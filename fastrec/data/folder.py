@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-import fastrec.native.ids as native
+import fastrec.native.objects as native
 from fastrec.data.ids import IdMap
 from fastrec.data.interactions import Interactions
 from fastrec.errors import FormatError, InputError

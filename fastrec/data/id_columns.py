@@ -13,7 +13,7 @@ from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 
-import fastrec.native.ids as native
+import fastrec.native.objects as native
 from fastrec.data.ragged import Ragged
 from fastrec.errors import InputError
 

@@ -19,6 +19,7 @@ from fastrec.data.id_columns import (
 from fastrec.data.ids import IdMap
 from fastrec.data.ragged import Ragged, offsets_of
 from fastrec.errors import FormatError
+from fastrec.native.objects import strings_of_codes
 
 
 class IntIdMap(IdMap):
@@ -141,7 +142,7 @@ class StrIdMap(IdMap):
 
     def _ids_of(self, codes: np.ndarray) -> np.ndarray:
         flat = np.ascontiguousarray(codes, np.int32).ravel()
-        strings = native.strings_of_codes(self._blob, self._offsets, flat)
+        strings = strings_of_codes(self._blob, self._offsets, flat)
         if strings is None:
             raise FormatError("the offsets of an id map are damaged; save the file again")
         decoded = np.empty(len(flat), object)
