@@ -68,12 +68,12 @@ def read_queries(path: Path, history: str, target: str, exclude_seen: bool = Fal
     return Queries.from_parquet(path, history=history, target=target, exclude_seen=exclude_seen)
 
 
-def open_model(path: Path) -> Any:
-    """Return the model in a file, memory-mapped."""
+def open_model(path: Path, verify: bool = False) -> Any:
+    """Return the model in a file, memory-mapped, and compared with its checksums if wanted."""
     from fastrec.models import load
 
     _require(path)
-    return load(path, mmap=True)
+    return load(path, mmap=True, verify=verify)
 
 
 def _require(path: Path) -> None:

@@ -45,7 +45,9 @@ def model_class(name: str) -> type[Model]:
     return found
 
 
-def load(path: str | os.PathLike[str], *, mmap: bool = False) -> Model:
+def load(
+    path: str | os.PathLike[str], *, mmap: bool = False, verify: bool | None = None
+) -> Model:
     """Load a model from the file that its ``save`` has written.
 
     Parameters
@@ -55,6 +57,11 @@ def load(path: str | os.PathLike[str], *, mmap: bool = False) -> Model:
     mmap : bool
         Map the matrices, read-only, instead of reading them: opening takes
         milliseconds whatever the size, and processes share the memory.
+    verify : bool or None
+        Compare everything that the file holds with the checksums in it. None: where it is
+        read, which costs about a quarter of the reading, and not where it is mapped, for
+        that would read all of it. A file without checksums, of an older version, loads as
+        it is, unless they were asked for.
 
     Returns
     -------
@@ -68,7 +75,7 @@ def load(path: str | os.PathLike[str], *, mmap: bool = False) -> Model:
     FormatError
         Truncated, damaged, of a newer version, or not a model of fastrec.
     """
-    content = model_file.load(path, mmap)
+    content = model_file.load(path, mmap, verify)
     return restore(content, repr(os.fspath(path)))
 
 

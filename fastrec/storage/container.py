@@ -11,19 +11,22 @@ from __future__ import annotations
 import io
 import mmap as memory
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
 
 import numpy as np
 
 from fastrec.errors import FormatError, InputError
+from fastrec.native.checksum import Checksum
+from fastrec.runtime import checks
 from fastrec.runtime.arrays import ALIGNMENT, aligned_empty
 from fastrec.runtime.files import Path, file_path, open_to_read, replacing
 from fastrec.storage import header as headers
 from fastrec.storage.header import Entry, Header
 
 COPY_BYTES = 1 << 22  # strided arrays are written through a buffer of this size
+CHECK_BYTES = 1 << 20  # a checksum is taken while so much is still in the second cache
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,8 @@ def write(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, s
     Data starts at a multiple of 64 bytes. Arrays whose size is a multiple of 64
     bytes (every matrix at the kernels' row stride) come first, the others by
     descending item size: so the former start on a cache line and all are aligned
-    to their item size. Nothing larger than 4 MiB is copied on the way.
+    to their item size. Nothing larger than 4 MiB is copied on the way. The header
+    holds the checksum of every array.
 
     Parameters
     ----------
@@ -57,7 +61,7 @@ def write(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, s
     arrays : mapping of str to ndarray
         Booleans, integers, floats or complex64, any shape, strides and byte order.
     metadata : mapping of str to str
-        Any strings; ``padding`` is taken.
+        Any strings; the keys ``padding`` and ``xxh64`` are taken.
 
     Raises
     ------
@@ -66,23 +70,23 @@ def write(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, s
     FastrecError
         The system could not write it (full disk); the old file is unchanged.
     """
-    contents, entries, head = _prepare(arrays, metadata)
+    contents, entries = _prepare(arrays, metadata)
     with replacing(path) as file:
-        _write_all(file, contents, entries, head)
+        _write_all(file, contents, entries, metadata)
 
 
 def to_bytes(arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> bytes:
     """Return the bytes that :func:`write` would put into a file, for pickles and messages."""
-    contents, entries, head = _prepare(arrays, metadata)
+    contents, entries = _prepare(arrays, metadata)
     buffer = io.BytesIO()
-    _write_all(buffer, contents, entries, head)
+    _write_all(buffer, contents, entries, metadata)
     return buffer.getvalue()
 
 
 def _prepare(
     arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str]
-) -> tuple[dict[str, np.ndarray], list[Entry], bytes]:
-    """Return the arrays, their places and the header, or say what cannot be stored."""
+) -> tuple[dict[str, np.ndarray], list[Entry]]:
+    """Return the arrays and their places, or say what cannot be stored."""
     contents = {name: np.asarray(array) for name, array in arrays.items()}
     _check_contents(contents, metadata)
     entries = _place(contents)
@@ -92,15 +96,22 @@ def _prepare(
             f"the header takes {len(head)} bytes, at most {headers.MAX_HEADER_BYTES} are allowed; "
             "store long strings as arrays"
         )
-    return contents, entries, head
+    return contents, entries
 
 
 def _write_all(
-    file: BinaryIO, contents: Mapping[str, np.ndarray], entries: list[Entry], head: bytes
+    file: BinaryIO,
+    contents: Mapping[str, np.ndarray],
+    entries: list[Entry],
+    metadata: Mapping[str, str],
 ) -> None:
-    file.write(head)
-    for entry in entries:
-        _write_array(file, contents[entry.name], entry.dtype)
+    """Write the arrays behind a header that leaves room for their checksums, then the header."""
+    file.write(headers.build(entries, metadata))
+    checksums = {
+        entry.name: _write_array(file, contents[entry.name], entry.dtype) for entry in entries
+    }
+    file.seek(0)
+    file.write(headers.build(entries, metadata, checksums))
 
 
 def _check_contents(arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> None:
@@ -113,7 +124,7 @@ def _check_contents(arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str
                 f"expected one of {', '.join(map(str, headers.NAME_OF_DTYPE))}"
             )
     for key, value in metadata.items():
-        if not isinstance(key, str) or not isinstance(value, str) or key == headers.PADDING:
+        if not isinstance(key, str) or not isinstance(value, str) or key in headers.TAKEN:
             raise InputError(f"metadata holds strings only, got {key!r}: {value!r}")
 
 
@@ -133,21 +144,33 @@ def _place(arrays: Mapping[str, np.ndarray]) -> list[Entry]:
     return entries
 
 
-def _write_array(file: BinaryIO, array: np.ndarray, dtype: np.dtype) -> None:
-    """Write the elements in C order and little endian."""
+def _write_array(file: BinaryIO, array: np.ndarray, dtype: np.dtype) -> str:
+    """Write the elements in C order and little endian; return their checksum."""
+    checksum = Checksum()
+    for piece in _pieces(array, dtype):
+        checksum.update(piece)
+        file.write(piece.data)
+    digest: str = checksum.hexdigest()
+    return digest
+
+
+def _pieces(array: np.ndarray, dtype: np.dtype) -> Iterator[np.ndarray]:
+    """Yield the bytes of an array, not copied where they lie as the file wants them."""
     if array.size == 0:
         return
     if array.flags.c_contiguous and array.dtype == dtype:
-        file.write(array.reshape(-1).view(np.uint8).data)
+        content = array.reshape(-1).view(np.uint8)
+        for start in range(0, len(content), CHECK_BYTES):
+            yield content[start : start + CHECK_BYTES]
         return
     rows = array.reshape(1) if array.ndim == 0 else array
     step = max(1, COPY_BYTES * len(rows) // rows.nbytes)
     for start in range(0, len(rows), step):
         piece = np.ascontiguousarray(rows[start : start + step], dtype=dtype)
-        file.write(piece.reshape(-1).view(np.uint8).data)
+        yield piece.reshape(-1).view(np.uint8)
 
 
-def read(path: Path, mmap: bool = False) -> Container:
+def read(path: Path, mmap: bool = False, verify: bool | None = None) -> Container:
     """Read a file that :func:`write` or another safetensors writer has made.
 
     Parameters
@@ -160,18 +183,34 @@ def read(path: Path, mmap: bool = False) -> Container:
         read-only. Replacing the file later (as :func:`write` does) leaves an
         open one as it was. Otherwise every array gets writable memory of its
         own on a 64-byte boundary.
+    verify : bool or None
+        Compare every array with its checksum. None: where arrays are read, for that
+        costs little then, and not where they are mapped, for that would read them all.
+        Files without checksums (other writers, older versions) are then taken as they are.
 
     Raises
     ------
     InputError
         There is no such file, or it is a folder.
     FormatError
-        Truncated, damaged or not a safetensors file.
+        Truncated, damaged or not a safetensors file; with ``verify=True``, no checksums.
     """
     name = file_path(path)
+    is_mapped = checks.flag("mmap", mmap)
+    is_verified = not is_mapped if verify is None else checks.flag("verify", verify)
     with open_to_read(path) as file:
         header = _read_header(name, file, _size_of(file))
-        arrays = _map_arrays(file, header) if mmap else _read_arrays(name, file, header)
+        if verify and header.entries and not header.checksums:
+            raise FormatError(
+                f"{name!r} holds no checksums to compare: an older version or another program "
+                "wrote it; read it without verify=True"
+            )
+        if not is_mapped:
+            arrays = _read_arrays(name, file, header, is_verified)
+        else:
+            arrays = _map_arrays(file, header)
+            if is_verified:
+                _verify(name, arrays, header)
     return Container(arrays, header.metadata)
 
 
@@ -180,7 +219,7 @@ def from_bytes(content: bytes) -> Container:
     name = "bytes"
     file = io.BytesIO(content)
     header = _read_header(name, file, len(content))
-    return Container(_read_arrays(name, file, header), header.metadata)
+    return Container(_read_arrays(name, file, header, is_verified=True), header.metadata)
 
 
 def read_metadata(path: Path) -> dict[str, str]:
@@ -218,16 +257,42 @@ def _map_arrays(file: BinaryIO, header: Header) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _read_arrays(name: str, file: BinaryIO, header: Header) -> dict[str, np.ndarray]:
+def _verify(name: str, arrays: Mapping[str, np.ndarray], header: Header) -> None:
+    """Compare mapped arrays with their checksums; reads them once."""
+    for entry in header.entries:
+        checksum = Checksum()
+        for piece in _pieces(arrays[entry.name], entry.dtype):
+            checksum.update(piece)
+        _compare(name, entry, header, checksum)
+
+
+def _compare(name: str, entry: Entry, header: Header, checksum: Checksum) -> None:
+    """Raise where what was read of an array is not what was written."""
+    stored = header.checksums.get(entry.name)
+    if stored is not None and stored != checksum.hexdigest():
+        raise headers.damaged(
+            name, f"the bytes of array {entry.name!r} have changed since they were saved"
+        )
+
+
+def _read_arrays(
+    name: str, file: BinaryIO, header: Header, is_verified: bool
+) -> dict[str, np.ndarray]:
     """Return the arrays in memory of their own, read in the order in which they lie."""
     arrays = {}
     for entry in header.entries:
         content = aligned_empty((entry.end - entry.begin,), np.uint8)
+        checksum = Checksum()
         filled = 0
         while filled < len(content):
-            count = file.readinto(content[filled:].data)  # type: ignore[attr-defined]
+            piece = content[filled : filled + CHECK_BYTES]
+            count = file.readinto(piece.data)  # type: ignore[attr-defined]
             if not count:
                 raise FormatError(f"{name!r} became shorter while it was read; read it again")
+            if is_verified:
+                checksum.update(piece[:count])
             filled += count
+        if is_verified:
+            _compare(name, entry, header, checksum)
         arrays[entry.name] = content.view(entry.dtype).reshape(entry.shape)
     return arrays

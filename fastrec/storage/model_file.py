@@ -89,7 +89,7 @@ def to_bytes(
     return container.to_bytes(arrays, _metadata(class_name, params, state))
 
 
-def load(path: Path, mmap: bool = False) -> ModelFile:
+def load(path: Path, mmap: bool = False, verify: bool | None = None) -> ModelFile:
     """Read a file that :func:`save` has written.
 
     Parameters
@@ -99,6 +99,8 @@ def load(path: Path, mmap: bool = False) -> ModelFile:
     mmap : bool
         Map the arrays, read-only, instead of reading them: opening takes
         milliseconds whatever the size, and processes share the memory.
+    verify : bool or None
+        Compare the arrays with their checksums; None: unless they are mapped.
 
     Raises
     ------
@@ -107,7 +109,7 @@ def load(path: Path, mmap: bool = False) -> ModelFile:
     FormatError
         Truncated, damaged, of a newer format version, or not a model of fastrec.
     """
-    return _model_file(file_path(path), container.read(path, mmap))
+    return _model_file(file_path(path), container.read(path, mmap, verify))
 
 
 def from_bytes(content: bytes) -> ModelFile:

@@ -137,6 +137,17 @@ def test_info_shows_class_sizes_and_parameters(fastrec, model_file):
     assert "Item2Vec" in fastrec("info", model_file).out
 
 
+def test_info_compares_the_checksums_when_asked(fastrec, model_file, tmp_path):
+    assert fastrec("info", model_file, "--verify", "--json").json["verified"]
+    content = bytearray(model_file.read_bytes())
+    content[-1] ^= 1
+    (tmp_path / "flipped.fastrec").write_bytes(content)
+    assert not fastrec("info", tmp_path / "flipped.fastrec", "--json").json["verified"]
+    done = fastrec("info", tmp_path / "flipped.fastrec", "--verify")
+    assert done.code == 2
+    assert "have changed since they were saved" in done.err
+
+
 def test_export_writes_word2vec_text_that_loads_again(fastrec, model_file, tmp_path):
     out = tmp_path / "v.txt"
     assert fastrec("export", model_file, "--out", out).code == 0

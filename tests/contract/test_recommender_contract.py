@@ -401,6 +401,19 @@ def test_a_file_cut_short_is_refused(model, tmp_path):
             fr.load(path)
 
 
+@pytest.mark.parametrize("how", [{}, {"mmap": True, "verify": True}])
+def test_a_file_in_which_a_bit_has_changed_is_refused(model, tmp_path, how):
+    path = tmp_path / "m.fastrec"
+    model.save(path)
+    content = bytearray(path.read_bytes())
+    for place in (9, len(content) // 2, len(content) - 1):
+        flipped = content.copy()
+        flipped[place] ^= 1
+        path.write_bytes(flipped)
+        with pytest.raises(fr.FormatError):
+            fr.load(path, **how)
+
+
 def _ask(model, queue):
     queue.put(model.recommend([[1, 2]], 6, threads=2).items.tolist())
 

@@ -25,7 +25,9 @@ arrays_strategy = st.dictionaries(
     max_size=6,
 )
 metadata_strategy = st.dictionaries(
-    st.text(max_size=6).filter(lambda key: key != "padding"), st.text(max_size=20), max_size=3
+    st.text(max_size=6).filter(lambda key: key not in ("padding", "xxh64")),
+    st.text(max_size=20),
+    max_size=3,
 )
 
 
@@ -314,3 +316,101 @@ def test_no_damage_is_worse_than_a_format_error(data):
         warnings.simplefilter("error")
         with contextlib.suppress(FormatError):
             container.from_bytes(bytes(content))
+
+
+# Checksums
+
+
+def flip(path, place):
+    """Change one bit of the byte at ``place``; negative places count from the end."""
+    content = bytearray(path.read_bytes())
+    content[place] ^= 4
+    path.write_bytes(content)
+
+
+def place_of(path, name):
+    """Where in the file an array begins."""
+    header, start = header_of(path)
+    return start + header[name]["data_offsets"][0]
+
+
+@pytest.mark.parametrize("name", ["vectors", "shown", "codes", "scalar", "blob"])
+@pytest.mark.parametrize("how", [{"mmap": False}, {"mmap": True, "verify": True}])
+def test_a_flipped_bit_is_noticed_and_its_array_named(saved, name, how):
+    flip(saved, place_of(saved, name))
+    with pytest.raises(FormatError, match=f"the bytes of array '{name}' have changed"):
+        container.read(saved, **how)
+
+
+@pytest.mark.parametrize("how", [{"mmap": True}, {"mmap": False, "verify": False}])
+def test_arrays_are_not_compared_where_that_is_not_wanted(saved, how):
+    flip(saved, place_of(saved, "codes"))
+    assert container.read(saved, **how).arrays["codes"].tolist() == [4, 1, 2, 3, 4]
+
+
+def test_a_sound_file_passes_when_it_is_mapped_and_compared(saved):
+    content = container.read(saved, mmap=True, verify=True)
+    np.testing.assert_array_equal(content.arrays["shown"], mixed_arrays()["shown"])
+
+
+def test_a_changed_header_is_noticed_even_where_it_makes_sense(saved):
+    content = saved.read_bytes()
+    saved.write_bytes(content.replace(b'"kind":"test"', b'"kind":"rest"'))
+    with pytest.raises(FormatError, match="its header does not have the checksum"):
+        container.read(saved, mmap=True)
+
+
+def test_a_large_array_is_compared_piece_by_piece(tmp_path, monkeypatch):
+    monkeypatch.setattr(container, "CHECK_BYTES", 96)
+    container.write(tmp_path / "f", {"a": np.arange(100)}, {})
+    np.testing.assert_array_equal(container.read(tmp_path / "f").arrays["a"], np.arange(100))
+    flip(tmp_path / "f", -1)
+    with pytest.raises(FormatError, match="array 'a'"):
+        container.read(tmp_path / "f")
+
+
+@pytest.fixture
+def unchecked(saved):
+    """A file as older versions wrote it."""
+    header, _ = header_of(saved)
+    del header["__metadata__"]["xxh64"]
+    with_header(saved, header)
+    return saved
+
+
+@pytest.mark.parametrize("mmap", [False, True])
+def test_a_file_without_checksums_is_read_as_it_is(unchecked, mmap):
+    flip(unchecked, place_of(unchecked, "codes"))
+    assert container.read(unchecked, mmap=mmap).arrays["codes"].tolist() == [4, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("mmap", [False, True])
+def test_checksums_that_were_asked_for_must_be_there(unchecked, mmap):
+    with pytest.raises(FormatError, match="holds no checksums to compare"):
+        container.read(unchecked, mmap=mmap, verify=True)
+
+
+@pytest.mark.parametrize(
+    "table", ["", "[]", "{}", '{"codes":"0123456789abcdef"}', '{"__metadata__":3}', "\ud800"]
+)
+def test_checksums_that_are_not_those_of_the_arrays_are_damage(saved, table):
+    header, _ = header_of(saved)
+    header["__metadata__"]["xxh64"] = table
+    with_header(saved, header)
+    with pytest.raises(FormatError, match="checksum"):
+        container.read(saved)
+
+
+def test_the_checksums_are_no_metadata_of_the_user(saved):
+    assert container.read(saved).metadata == {"kind": "test"}
+    with pytest.raises(InputError, match="'xxh64'"):
+        container.to_bytes({}, {"xxh64": "mine"})
+
+
+@given(arrays_strategy.filter(lambda arrays: any(a.nbytes for a in arrays.values())), st.data())
+def test_any_flipped_bit_of_any_array_is_noticed(arrays, data):
+    content = bytearray(container.to_bytes(arrays, {}))
+    size = sum(array.nbytes for array in arrays.values())
+    content[-data.draw(st.integers(1, size))] ^= 1 << data.draw(st.integers(0, 7))
+    with pytest.raises(FormatError, match="have changed since they were saved"):
+        container.from_bytes(bytes(content))

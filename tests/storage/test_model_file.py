@@ -115,7 +115,7 @@ def test_a_file_larger_than_memory_opens_mapped(tmp_path):
     rows = 1 << 32  # 256 GB of zeros in a sparse file, which could not be read
     entry = headers.Entry("vectors", np.dtype("<f4"), (rows, 16), 0, rows * 64)
     metadata = container.from_bytes(model_file.to_bytes("Item2Vec", {}, {}, {})).metadata
-    head = headers.build([entry], metadata)
+    head = headers.build([entry], metadata)  # whose checksum is missing, and never asked for
     with open(tmp_path / "large", "wb") as file:
         file.write(head)
         file.truncate(len(head) + rows * 64)
