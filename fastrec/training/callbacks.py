@@ -33,6 +33,9 @@ class Callback:
     def on_fit_end(self, run: Run) -> None:
         """Called after the last epoch, whatever ended the training but an exception."""
 
+    def on_fit_exit(self, run: Run) -> None:
+        """Called last of all, after an exception too: let go of what was kept for this run."""
+
 
 class EarlyStopping(Callback):
     """Stop when a metric has not improved for some epochs, and restore the best state.
@@ -109,6 +112,9 @@ class EarlyStopping(Callback):
         """Put the best state back."""
         if self._best_state is not None and run.history[-1]["epoch"] != self._best_epoch:
             run.model._restore_state(self._best_state)
+
+    def on_fit_exit(self, run: Run) -> None:
+        """Free the copy of the best state."""
         self._best_state = None
 
 

@@ -132,6 +132,15 @@ def run_epochs(run: Run, train_epoch: Callable[[int, Meter], None]) -> None:
         Ctrl-C: raised again once the history has the epoch's row, marked as
         partial, and the model is usable in the state that it has reached.
     """
+    try:
+        _run_epochs(run, train_epoch)
+    finally:
+        for callback in run.callbacks:
+            callback.on_fit_exit(run)
+
+
+def _run_epochs(run: Run, train_epoch: Callable[[int, Meter], None]) -> None:
+    """Train epoch after epoch, with the callbacks around them."""
     first = run.history[-1]["epoch"] if run.history else 0
     for callback in run.callbacks:
         callback.on_fit_begin(run)

@@ -120,3 +120,44 @@ def test_options_out_of_range_are_refused(options, message):
 
 def test_a_callback_does_nothing_by_itself():
     assert len(Counter([3, 2, 1]).run([Callback()]).history) == 3
+
+
+class _Failing(Callback):
+    """Raises what it is given: at the beginning, or after the first epoch."""
+
+    def __init__(self, error, at_begin=False):
+        self.error, self.at_begin = error, at_begin
+
+    def on_fit_begin(self, run):
+        if self.at_begin:
+            raise self.error
+
+    def on_epoch_end(self, run, row):
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), ValueError("mine")])
+def test_a_run_that_is_cut_short_keeps_no_copy_of_the_parameters(error):
+    callback = EarlyStopping("loss")
+    with pytest.raises(type(error)):
+        Counter([1.0, 1.0]).run([callback, _Failing(error)])
+    assert callback._best_state is None
+
+
+def test_a_run_that_ends_well_keeps_no_copy_of_the_parameters():
+    callback = EarlyStopping("loss", patience=1)
+    Counter([1.0, 2.0, 3.0]).run([callback])
+    assert callback._best_state is None
+
+
+@pytest.mark.parametrize("at_begin", [True, False])
+def test_every_callback_is_told_when_a_run_is_over_however_it_ended(at_begin):
+    told = []
+
+    class Watching(Callback):
+        def on_fit_exit(self, run):
+            told.append(run.epochs)
+
+    with pytest.raises(ValueError, match="mine"):
+        Counter([1.0]).run([Watching(), _Failing(ValueError("mine"), at_begin), Watching()])
+    assert told == [1, 1]
