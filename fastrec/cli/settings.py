@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import difflib
 import inspect
 import types
 import typing
@@ -11,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fastrec.errors import InputError
+from fastrec.runtime import checks
 
 _NAMES = {
     int: "a whole number",
@@ -44,11 +44,10 @@ def parse_settings(model_class: type, assignments: Sequence[str]) -> dict[str, A
         if not equals:
             raise InputError(f"--set takes key=value, got {assignment!r}")
         if key not in signature.parameters:
-            close = difflib.get_close_matches(key, signature.parameters, n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
+            known = signature.parameters
             raise InputError(
                 f"{model_class.__name__} has no parameter {key!r}, it has "
-                f"{', '.join(signature.parameters) or 'none'}{hint}"
+                f"{', '.join(known) or 'none'}{checks.did_you_mean(key, known)}"
             )
         settings[key] = _convert(key, text.strip(), hints[key])
     return settings

@@ -6,7 +6,6 @@ wrong type is an error that names the column and the first row.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from datetime import UTC
 from typing import Any
@@ -34,12 +33,9 @@ def pick(name: str, available: Iterable[str], role: str, where: str) -> str:
         raise InputError(f"{role} must be the name of a column, got {name!r}")
     if name in columns:
         return name
-    lowered = {column.lower(): column for column in columns}
-    close = difflib.get_close_matches(name.lower(), lowered, 1)
-    hint = f"; did you mean {lowered[close[0]]!r}?" if close else ""
     raise InputError(
         f"{where} has no column {name!r}, given as {role}; it has "
-        f"{', '.join(map(repr, columns)) or 'none'}{hint}"
+        f"{', '.join(map(repr, columns)) or 'none'}{checks.did_you_mean(name, columns)}"
     )
 
 

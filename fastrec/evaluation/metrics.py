@@ -27,7 +27,6 @@ scores can flatter a model that gives the same score to everything.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -35,6 +34,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastrec.errors import InputError
+from fastrec.runtime import checks
 
 _NEVER = np.iinfo(np.int32).max  # the end of a group of equal scores that the list does not show
 
@@ -234,8 +234,8 @@ def _parse_metric(text: str) -> Metric:
         raise InputError(f"a metric is a name such as 'recall@20', got {text!r}")
     name, at, length = text.partition("@")
     if name not in METRIC_NAMES:
-        close = difflib.get_close_matches(name.lower(), METRIC_NAMES, n=1)
-        hint = f"did you mean {close[0] + (at + length or '@20')!r}? " if close else ""
+        close = checks.closest(name, METRIC_NAMES)
+        hint = f"did you mean {close + (at + length or '@20')!r}? " if close else ""
         raise InputError(
             f"unknown metric {text!r}; {hint}expected one of {', '.join(METRIC_NAMES)} "
             "with the length of the list, for example 'recall@20'"

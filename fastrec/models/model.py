@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import os
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from typing import Any, Self
 import numpy as np
 
 from fastrec.errors import InputError, NotFittedError
+from fastrec.runtime import checks
 from fastrec.storage import model_file
 from fastrec.training.history import History
 
@@ -44,11 +44,9 @@ class Model:
         known = self._parameter_names()
         for name in params:
             if name not in known:
-                close = difflib.get_close_matches(name, known, n=1)
-                hint = f"; did you mean {close[0]!r}?" if close else ""
                 raise InputError(
                     f"{type(self).__name__} has no parameter {name!r}, it has "
-                    f"{', '.join(known) or 'none'}{hint}"
+                    f"{', '.join(known) or 'none'}{checks.did_you_mean(name, known)}"
                 )
         for name, value in params.items():
             setattr(self, name, value)

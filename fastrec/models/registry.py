@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import os
 from typing import TYPE_CHECKING
 
 from fastrec.errors import FormatError, InputError
+from fastrec.runtime import checks
 from fastrec.storage import model_file
 
 if TYPE_CHECKING:
@@ -36,11 +36,14 @@ def model_class(name: str) -> type[Model]:
     InputError
         There is none; the message suggests the closest name.
     """
+    if not isinstance(name, str):
+        raise InputError(f"a model is named by a string such as 'item2vec', got {name!r}")
     class_name = MODEL_NAMES.get(name, name)
     if class_name not in _MODULES:
-        close = difflib.get_close_matches(name.lower(), MODEL_NAMES, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
-        raise InputError(f"there is no model {name!r}, there are {', '.join(MODEL_NAMES)}{hint}")
+        raise InputError(
+            f"there is no model {name!r}, there are {', '.join(MODEL_NAMES)}"
+            f"{checks.did_you_mean(name, MODEL_NAMES)}"
+        )
     found: type[Model] = getattr(importlib.import_module(_MODULES[class_name]), class_name)
     return found
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -60,6 +60,21 @@ def _span(minimum: float, maximum: float) -> str:
     if minimum == -math.inf:
         return f" of at most {maximum:g}"
     return f" from {minimum:g} to {maximum:g}"
+
+
+def closest(name: str, options: Iterable[str]) -> str | None:
+    """Return the option that ``name``, in whatever case, is most likely meant to be, if any."""
+    import difflib  # needed by nobody who makes no mistake
+
+    lowered = {option.lower(): option for option in options if isinstance(option, str)}
+    found = difflib.get_close_matches(name.lower(), lowered, n=1)
+    return lowered[found[0]] if found else None
+
+
+def did_you_mean(name: str, options: Iterable[str]) -> str:
+    """Return the end of a message about an unknown name: ``; did you mean 'dim'?``, or nothing."""
+    found = closest(name, options)
+    return f"; did you mean {found!r}?" if found else ""
 
 
 def one_of(name: str, value: Any, options: Sequence[str]) -> str:

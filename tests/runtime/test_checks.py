@@ -82,3 +82,17 @@ def test_flags_pass_as_bool(value):
 def test_what_is_no_flag_is_refused(value):
     with pytest.raises(InputError, match="progress must be True or False, got"):
         checks.flag("progress", value)
+
+
+@pytest.mark.parametrize("name", ["windw", "WINDOW", "windows"])
+def test_a_name_that_is_nearly_right_brings_the_right_one(name):
+    assert checks.did_you_mean(name, ["dim", "window"]) == "; did you mean 'window'?"
+
+
+def test_the_right_name_keeps_its_case():
+    assert checks.closest("trackid", ["userId", "trackId"]) == "trackId"
+
+
+@pytest.mark.parametrize("options", [[], ["dim", "window"]])
+def test_a_name_like_no_other_brings_nothing(options):
+    assert checks.did_you_mean("qqq", options) == ""
