@@ -178,7 +178,7 @@ class Recommender(Model):
             In the model's codes (``queries.translate(model.item_ids, model.user_ids)``);
             their ``exclude_seen`` says whether items of the history may be answers.
         k : int
-            At least 1; rows are short where fewer items qualify.
+            At least 1; rows are short where fewer items qualify, and ``k`` wide all the same.
         exclude, allow : int32 codes, or Ragged of one list per query, or None
             Items that may not, or alone may, be answers.
         threads : int or None
@@ -205,7 +205,8 @@ class Recommender(Model):
         histories : sequence of sequences of ids
             One history a row, oldest first; -1 (None) pads. May be empty.
         k : int
-            Items a row, at least 1. Rows are short where fewer qualify.
+            Items a row, at least 1. Rows are short where fewer qualify; the result is ``k``
+            wide all the same.
         exclude_seen : bool
             Leave out what the history holds.
         exclude, allow : ids, or a sequence of sequences of ids, one per row; or None

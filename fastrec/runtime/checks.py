@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import operator
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -60,6 +61,42 @@ def _span(minimum: float, maximum: float) -> str:
     if minimum == -math.inf:
         return f" of at most {maximum:g}"
     return f" from {minimum:g} to {maximum:g}"
+
+
+def masked_place(value: Any) -> int | None:
+    """Return the first entry, counted flat, that a NumPy masked array hides; None without any."""
+    # Who has made a masked array has loaded their module.
+    if "numpy.ma" not in sys.modules or not isinstance(value, np.ma.MaskedArray):
+        return None
+    if value.dtype.names:  # records have a mask for each field; no column is made of them
+        return None
+    hidden = np.flatnonzero(np.ma.getmaskarray(value))
+    return int(hidden[0]) if len(hidden) else None
+
+
+def as_array(name: str, value: Any, what: str = "an array of numbers") -> np.ndarray:
+    """Return ``value`` as a plain array, of whatever dtype NumPy gives it.
+
+    ``what`` says in messages what it must be.
+
+    Raises
+    ------
+    InputError
+        Rows of different lengths, what NumPy takes for no array at all, or a masked entry:
+        it is missing, and NumPy would show what lies beneath.
+    """
+    place = masked_place(value)
+    if place is not None:
+        raise InputError(
+            f"{name} must not be missing, got a masked entry (number {place}); drop or fill it"
+        )
+    try:
+        return np.asarray(value)
+    except Exception as error:  # __array__ of a stranger may raise anything
+        raise InputError(
+            f"{name} must be {what}, got {type(value).__name__} that NumPy makes no array of; "
+            "are there rows of different lengths?"
+        ) from error
 
 
 def closest(name: str, options: Iterable[str]) -> str | None:

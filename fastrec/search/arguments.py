@@ -11,6 +11,7 @@ import numpy as np
 
 from fastrec.data.ragged import Ragged
 from fastrec.errors import InputError
+from fastrec.runtime.checks import as_array
 from fastrec.runtime.threads import run_ranges
 
 INFINITY_BITS = 0x7F800000
@@ -24,10 +25,7 @@ def float_rows(name: str, value: Any, columns: int | None = None) -> np.ndarray:
     A view such as ``padded[:, :dim]`` and a memory map stay where they are. Numbers are not
     looked at; see :func:`largest_magnitude`.
     """
-    try:
-        array = np.asarray(value)
-    except ValueError as error:
-        raise InputError(f"{name} must be a matrix of numbers: {error}") from None
+    array = as_array(name, value, "a matrix of numbers")
     if array.ndim != 2:
         raise InputError(
             f"{name} must be a matrix of shape (rows, columns), got {array.ndim} dimension(s); "
@@ -160,10 +158,7 @@ def _list_per_query(
 
 def _row_numbers(name: str, value: Any, n_rows: int) -> np.ndarray:
     """Return row numbers as int32, all from -1 (padding) to ``n_rows - 1``."""
-    try:
-        array = np.asarray(value)
-    except ValueError:
-        array = np.empty((0, 0))
+    array = as_array(name, value, "a 1-D array of rows for all queries, or a Ragged")
     if array.ndim != 1:
         raise InputError(
             f"{name} must be a 1-D array of rows for all queries, or a Ragged with one list for "

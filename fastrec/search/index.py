@@ -127,7 +127,8 @@ class TopKIndex:
         queries : array_like of float, shape (n_queries, dim)
             Finite numbers, converted to float32.
         k : int
-            Answers a query, at least 1; may be larger than the number of rows.
+            Answers a query, at least 1. May be larger than the number of rows: the result
+            is ``k`` wide all the same, the work is that of as many answers as there are rows.
         exclude, allow : None, 1-D array_like of int, or Ragged
             Rows that are no answer; the only rows that are. One list for all queries, or a
             ``Ragged`` with one list for each. -1 is padding.
@@ -143,7 +144,8 @@ class TopKIndex:
         ------
         InputError
             Wrong shape, dtype or row numbers; NaN or infinity; numbers so large that a score
-            could overflow float32.
+            could overflow float32; a ``k`` so large that the result has no room, or has more
+            than 2**25 places behind the last row.
         """
         k = whole_number("k", k, maximum=MAX_ROWS)
         threads = resolve_threads(self.threads if threads is None else threads)
@@ -151,7 +153,7 @@ class TopKIndex:
         n_rows, n_queries = len(self), len(matrix)
         excluded = row_lists("exclude", exclude, n_rows, n_queries, self._kernel, threads)
         allowed = row_lists("allow", allow, n_rows, n_queries, self._kernel, threads)
-        found = TopK.empty(n_queries, k)
+        found = TopK.empty(n_queries, k, n_rows)
         if n_rows == 0 or n_queries == 0:
             return found
         if allowed is None or allowed.is_shared:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 class Recommendations:
     """Ranked items of each request, best first.
 
+    Always ``k`` wide, also where ``k`` exceeds the number of items: ``counts`` says how much
+    of a row is real, and :meth:`to_lists` gives no more than that.
+
     Attributes
     ----------
     items : ndarray, shape (requests, k)
@@ -34,8 +37,13 @@ class Recommendations:
 
     @classmethod
     def from_top(cls, top: TopK, ids: IdMap) -> Recommendations:
-        """Turn row numbers into external ids."""
-        items = ids.decode(top.items.ravel()).reshape(top.items.shape)
+        """Turn row numbers into external ids; places that no id can fill are not looked at."""
+        width = min(top.items.shape[1], len(ids))
+        items = ids.decode(top.items[:, :width])
+        if width < top.items.shape[1]:
+            found, padding = items, -1 if ids.kind == "int" else None
+            items = np.full(top.items.shape, padding, dtype=found.dtype)
+            items[:, :width] = found
         return cls(items, top.scores, top.counts)
 
     def to_lists(self) -> list[list[tuple[Any, float]]]:

@@ -6,10 +6,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fastrec.errors import InputError
+
+EMPTY_PLACES = 1 << 25  # that a result may have behind the last row there is: 256 MB
+
+
 
 @dataclass(frozen=True)
 class TopK:
     """The best rows of each query, best first; equal scores are ordered by the smaller row.
+
+    Always ``k`` wide, so that the shape of an answer does not depend on the data; ``k`` may
+    exceed the number of rows, which costs the memory of the empty places and nothing else.
 
     Attributes
     ----------
@@ -26,13 +34,37 @@ class TopK:
     counts: np.ndarray
 
     @classmethod
-    def empty(cls, n_queries: int, k: int) -> TopK:
-        """Return ``n_queries`` rows of length ``k`` without any answer."""
-        return cls(
-            np.full((n_queries, k), -1, dtype=np.int32),
-            np.full((n_queries, k), np.nan, dtype=np.float32),
-            np.zeros(n_queries, dtype=np.int32),
-        )
+    def empty(cls, n_queries: int, k: int, n_rows: int) -> TopK:
+        """Return ``n_queries`` rows of length ``k`` without any answer.
+
+        Parameters
+        ----------
+        n_queries, k : int
+            The shape.
+        n_rows : int
+            Rows that are searched: no more can be answers.
+
+        Raises
+        ------
+        InputError
+            More than 2**25 places behind the last row that there is, or no memory.
+        """
+        if n_queries * (k - n_rows) > EMPTY_PLACES:
+            raise InputError(
+                f"k={k} asks for more than there is: for {n_queries} queries {k - n_rows} places "
+                f"each would stay empty; {n_rows} can be found, ask for k={max(n_rows, 1)}"
+            )
+        try:
+            return cls(
+                np.full((n_queries, k), -1, dtype=np.int32),
+                np.full((n_queries, k), np.nan, dtype=np.float32),
+                np.zeros(n_queries, dtype=np.int32),
+            )
+        except (MemoryError, ValueError):  # ValueError: not even its size can be written down
+            raise InputError(
+                f"there is no memory for {n_queries} queries with k={k}, "
+                f"{8e-9 * n_queries * k:.0f} GB; lower k or ask fewer queries at a time"
+            ) from None
 
     def __len__(self) -> int:
         """Return the number of queries."""

@@ -144,7 +144,8 @@ class Vectors:
         items : id, sequence of m ids, or ndarray of float, shape (m, dim)
             A matrix is taken as vectors that need not be of any id, see :meth:`similar_to`.
         k : int
-            Answers an item; the id itself is left out.
+            Answers an item; the id itself is left out. The result is ``k`` wide, also where
+            there are fewer ids.
         metric : {"cosine", "dot"}
         threads : int or None
             None takes all CPUs that the process may use.

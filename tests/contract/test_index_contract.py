@@ -230,6 +230,30 @@ def test_k_must_be_a_whole_number_of_at_least_one(kind, k):
         kind(normal(5, 8)).search(normal(1, 8), k)
 
 
+def test_a_k_beyond_the_rows_works_as_if_it_were_their_number(kind):
+    index, queries = kind(normal(9, 8)), normal(3, 8)
+    wide, narrow = index.search(queries, 100_000), index.search(queries, 9)
+    assert wide.items.shape == wide.scores.shape == (3, 100_000)
+    np.testing.assert_array_equal(wide.items[:, :9], narrow.items)
+    assert (wide.items[:, 9:] == -1).all()
+    assert wide.counts.tolist() == [9, 9, 9]
+
+
+def test_the_largest_k_is_refused_before_anything_is_allocated(kind):
+    with pytest.raises(InputError, match=r"k=2147483647 .*ask for k=9"):
+        kind(normal(9, 8)).search(normal(3, 8), 2**31 - 1)
+
+
+def test_a_result_that_has_no_room_is_refused(kind, monkeypatch):
+    def full(shape, *_, **__):
+        raise MemoryError(shape)
+
+    index, queries = kind(normal(9, 8)), normal(3, 8)
+    monkeypatch.setattr("fastrec.search.result.np.full", full)
+    with pytest.raises(InputError, match="no memory for 3 queries with k=5"):
+        index.search(queries, 5)
+
+
 def test_queries_of_another_width_are_refused(kind):
     with pytest.raises(InputError, match="queries must have 8 columns"):
         kind(normal(5, 8)).search(normal(1, 9), 1)

@@ -361,6 +361,21 @@ def test_string_ids_come_back_as_strings(make):
 MODELS_OF = {type(factory()): factory for factory in MODELS.values()}
 
 
+# Very large k
+
+
+def test_a_k_beyond_the_catalogue_leaves_places_empty(model):
+    wide, narrow = model.recommend([[1, 2], []], 5000), model.recommend([[1, 2], []], 30)
+    assert wide.items.shape == wide.scores.shape == (2, 5000)
+    assert wide.to_lists() == narrow.to_lists()
+    assert (wide.items[0, wide.counts[0] :] == -1).all()
+
+
+def test_the_largest_k_is_refused_with_the_one_to_ask_for(model):
+    with pytest.raises(fr.InputError, match=rf"ask for k={len(model.item_ids)}"):
+        model.recommend([[1, 2]], 2**31 - 1)
+
+
 # Files and copies
 
 

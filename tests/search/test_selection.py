@@ -52,7 +52,7 @@ def test_select_of_an_empty_allow_list_is_empty():
 
 
 def test_minus_infinity_is_no_answer():
-    found = select(np.array([[-np.inf, 1.0, -np.inf, np.inf]]), 4)
+    found = select(np.array([[-np.inf, 1.0, -np.inf, np.inf]], np.float32), 4)
     assert found.items.tolist() == [[3, 1, -1, -1]]
 
 
@@ -69,13 +69,40 @@ def test_nan_outside_the_allowed_columns_does_not_matter():
     assert select(scores, 3, allow=np.arange(39)).counts.tolist() == [3, 3]
 
 
-def test_select_takes_views_and_other_dtypes():
+def test_select_takes_views_and_what_float32_holds_exactly():
     wide = given_scores(8, 64)
     expected = select(np.ascontiguousarray(wide[:, :50]), 5).items
-    for scores in (wide[:, :50], np.float64(wide[:, :50]), np.asfortranarray(wide[:, :50])):
+    narrow = wide[:, :50]
+    others = [narrow.astype(dtype) for dtype in (np.float16, np.int8, np.uint16, ">f4")]
+    for scores in (narrow, np.asfortranarray(narrow), *others):
         np.testing.assert_array_equal(select(scores, 5).items, expected)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.int32, np.uint32, np.int64])
+def test_select_refuses_scores_that_it_would_have_to_round(dtype):
+    with pytest.raises(InputError, match=r"scores must be float32.*astype\(numpy\.float32\)"):
+        select(given_scores(2, 5).astype(dtype), 3)
+
+
+def test_select_refuses_masked_scores():
+    scores = np.ma.array(given_scores(2, 3), mask=[[0, 0, 0], [0, 1, 0]])
+    with pytest.raises(InputError, match=r"scores must not be missing.*number 4"):
+        select(scores, 3)
 
 
 @pytest.mark.parametrize("shape", [(0, 5), (3, 0)])
 def test_select_of_nothing_is_empty(shape):
-    assert select(np.empty(shape), 2).items.tolist() == [[-1, -1]] * shape[0]
+    assert select(np.empty(shape, np.float32), 2).items.tolist() == [[-1, -1]] * shape[0]
+
+
+def test_a_k_beyond_the_columns_leaves_places_empty():
+    found = select(given_scores(2, 3), 5)
+    assert found.items.shape == found.scores.shape == (2, 5)
+    assert found.items[:, 3:].tolist() == [[-1, -1]] * 2
+    assert np.isnan(found.scores[:, 3:]).all()
+    assert found.counts.tolist() == [3, 3]
+
+
+def test_the_largest_k_is_refused_with_the_one_to_ask_for():
+    with pytest.raises(InputError, match=r"k=2147483647 asks for more than there is.*k=3"):
+        select(given_scores(2, 3), 2**31 - 1)

@@ -55,7 +55,7 @@ def scan(kernel, items, queries, k, ranges, *, bias=None, rows=None, exclude=NO_
 
 
 def finish(kernel, lists, k):
-    found = TopK.empty(len(lists.counts), k)
+    found = TopK.empty(len(lists.counts), k, k)
     kernel.finish(lists.keys, lists.counts, k, found.items, found.scores, found.counts)
     return found
 
