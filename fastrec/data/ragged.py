@@ -110,6 +110,16 @@ class Ragged:
         places = ranges(self.offsets[:-1][rows], lengths)
         return Ragged.from_lengths(self.values[places], lengths)
 
+    def joined(self, other: Ragged) -> Ragged:
+        """Return each row of this one followed by that of ``other``, which has as many rows."""
+        if len(self) != len(other):
+            raise InputError(f"rows must be joined with as many, got {len(self)} and {len(other)}")
+        offsets = self.offsets - self.offsets[0] + (other.offsets - other.offsets[0])
+        values = np.empty(self.total + other.total, np.result_type(self.values, other.values))
+        values[ranges(offsets[:-1], self.lengths)] = self.flat
+        values[ranges(offsets[1:] - other.lengths, other.lengths)] = other.flat
+        return Ragged(values, offsets)
+
     def where(self, keep: np.ndarray) -> Ragged:
         """Return the values where ``keep``, booleans beside :attr:`flat`, is True; rows stay."""
         kept_before = np.concatenate(([0], np.cumsum(keep, dtype=np.int64)))

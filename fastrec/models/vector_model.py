@@ -107,7 +107,4 @@ def _with_histories(histories: Ragged, exclude: np.ndarray | Ragged | None) -> R
         count = len(histories)
         shared = np.asarray(exclude, np.int32)
         exclude = Ragged.from_lengths(np.tile(shared, count), np.full(count, len(shared)))
-    owners = np.concatenate((histories.row_numbers, exclude.row_numbers))
-    joined = np.concatenate((histories.flat, exclude.flat))
-    order = np.argsort(owners, kind="stable")
-    return Ragged.from_lengths(joined[order], histories.lengths + exclude.lengths)
+    return histories.joined(exclude)

@@ -103,6 +103,16 @@ class TopKIndex:
         return isa.level()
 
     @property
+    def matrix(self) -> np.ndarray:
+        """What queries are multiplied with: float32 (n_rows, dim), read-only.
+
+        For cosine these are the rows normalised, at length one or zero.
+        """
+        view = self._matrix.view()
+        view.flags.writeable = False
+        return view
+
+    @property
     def dim(self) -> int:
         """Numbers in a row."""
         return self._matrix.shape[1]

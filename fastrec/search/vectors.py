@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,13 +13,12 @@ from fastrec.errors import InputError
 from fastrec.runtime import checks
 from fastrec.search.index import METRICS, TopKIndex
 from fastrec.search.recommendations import Recommendations
-from fastrec.storage import word2vec
+from fastrec.search.vector_files import VectorFiles
 
-Path = str | os.PathLike[str]
 SHOWN = 3
 
 
-class Vectors:
+class Vectors(VectorFiles):
     """One vector for each id.
 
     Iterating gives the ids, ``len`` counts them, ``id in vectors`` asks for one,
@@ -216,61 +214,6 @@ class Vectors:
         if (codes < 0).any():
             raise InputError("padding (-1 or None) has no vector; leave it out")
         return codes
-
-    def save_word2vec(self, path: Path, binary: bool = False) -> None:
-        """Write the vectors in word2vec's text or binary format, for gensim and others.
-
-        The file replaces ``path`` only when it is whole. Whole-number ids are
-        written in decimal.
-
-        Raises
-        ------
-        InputError
-            An id that is empty or has white space inside (the formats cannot hold
-            it), a vector that is not finite, a path that cannot be written.
-        FastrecError
-            The system could not write it (full disk); the old file is unchanged.
-        """
-        word2vec.write(path, self.ids, self.matrix, checks.flag("binary", binary))
-
-    @classmethod
-    def load_word2vec(
-        cls, path: Path, binary: bool | None = None, kind: str | None = None
-    ) -> Vectors:
-        """Read vectors in word2vec's text or binary format.
-
-        Parameters
-        ----------
-        path : str or path-like
-            The file.
-        binary : bool or None
-            Whether it is binary; None looks at the first entry.
-        kind : {"str", "int"} or None
-            What the ids are, for the formats only know text. None: whole numbers where
-            there are ids and all are decimal ones from 0 to 2**63 - 1 without leading
-            zeros, as :meth:`save_word2vec` writes them; else strings. Name the kind
-            where the ids are words that could all be numbers.
-
-        Raises
-        ------
-        InputError
-            There is no such file, or it is a folder.
-        FormatError
-            Not of the format, truncated, numbers that are not finite, an id that
-            occurs twice, or with ``kind="int"`` one that is no whole number; the line
-            or entry is named.
-        """
-        if kind is not None:
-            checks.one_of("kind", kind, ("str", "int"))
-        if binary is not None:
-            checks.flag("binary", binary)
-        names, matrix = word2vec.read(path, binary)
-        if kind is None:
-            kind = "int" if word2vec.are_whole_numbers(names) else "str"
-        given = word2vec.whole_numbers(path, names) if kind == "int" else names
-        ids, codes = IdMap.from_ids(given, f"ids of {path!s}")
-        # A new map numbers whole numbers in ascending order; the rows are in that of the file.
-        return cls(ids.take(codes) if kind == "int" else ids, matrix)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A memory map travels as a plain array; indexes are built again where they are needed.

@@ -72,7 +72,7 @@ def write(path: Path, ids: IdMap, matrix: np.ndarray, binary: bool = False) -> N
             stop = min(start + step, rows)
             names = _writable_names(ids, start, stop)
             piece = np.ascontiguousarray(matrix[start:stop], dtype="<f4")
-            bad = _first_not_finite(piece)
+            bad = first_not_finite(piece)
             if bad is not None:
                 raise InputError(
                     f"the vector of {names[bad]!r} holds NaN or infinity; expected finite numbers"
@@ -159,7 +159,7 @@ def _read_entries(
     pieces = _read_binary if binary else _read_text
     ids: list[str] = []
     for found, numbers in pieces(name, file, rows, dim):
-        bad = _first_not_finite(numbers)
+        bad = first_not_finite(numbers)
         if bad is not None:
             raise FormatError(
                 f"{_place(len(ids) + bad, binary)} of {name!r}, {found[bad]!r}, holds NaN or "
@@ -188,7 +188,7 @@ def _check_distinct(name: str, ids: list[str], binary: bool) -> None:
             )
 
 
-def _first_not_finite(numbers: np.ndarray) -> int | None:
+def first_not_finite(numbers: np.ndarray) -> int | None:
     """Return the first row that holds NaN or infinity, if any does."""
     is_finite = np.isfinite(numbers)
     return None if is_finite.all() else int(np.argmin(is_finite.all(axis=1)))
