@@ -11,8 +11,10 @@ from fastrec.data.ids import IdMap
 from fastrec.data.ragged import Ragged
 from fastrec.errors import InputError
 from fastrec.runtime import checks
+from fastrec.search import analogies
 from fastrec.search.index import METRICS, TopKIndex
 from fastrec.search.recommendations import Recommendations
+from fastrec.search.result import TopK
 from fastrec.search.vector_files import VectorFiles
 
 SHOWN = 3
@@ -185,25 +187,126 @@ class Vectors(VectorFiles):
             Ids that are no answer to any of them.
         k, metric, threads
             As in :meth:`similar`, which returns and raises the same.
-
-        Examples
-        --------
-        Man is to king as woman is to what? ::
-
-            asked = words["king"] - words["man"] + words["woman"]
-            words.similar_to([asked], k=1, exclude=["king", "man", "woman"])
         """
         excluded = None if exclude is None else self._codes(exclude)
         return self._search(vectors, k, metric, excluded, threads)
+
+    def analogy(
+        self,
+        positive: Any,
+        negative: Any = (),
+        k: int = 10,
+        *,
+        method: str = "add",
+        restrict: int | None = None,
+        threads: int | None = None,
+    ) -> Recommendations:
+        """Return what is to ``positive`` as ``negative`` is not: king - man + woman.
+
+        Parameters
+        ----------
+        positive : sequence of ids; or m of them, one a question
+            What an answer is like; at least one id. A list of lists asks many questions
+            at once, which is much faster than one after the other.
+        negative : sequence of ids; or m of them
+            What an answer is unlike; may be empty.
+        k : int
+            Answers a question.
+        method : {"add", "mul"}
+            ``add`` (3CosAdd): largest cosine with the sum of the positive less the
+            negative vectors, all of length one; scores are cosines. ``mul`` (3CosMul):
+            largest product of the similarities to the positive ids, divided by those to
+            the negative ones plus 0.001, where a similarity is (cosine + 1) / 2; at most 12
+            ids of each sort.
+        restrict : int or None
+            Answers are among the first so many rows; where vectors are ordered by
+            frequency, this leaves out rare words. None: all rows.
+        threads : int or None
+            None takes all CPUs that the process may use.
+
+        Returns
+        -------
+        Recommendations
+            ``items`` (ids), ``scores`` and ``counts``, one row a question. The ids of a
+            question are never its answers.
+
+        Raises
+        ------
+        UnknownIdError
+            An id without a vector.
+        InputError
+            A question without a positive id, lists that do not fit, or a malformed argument.
+
+        Notes
+        -----
+        O(n dim) multiply-adds a question for ``add``; for ``mul`` O(n dim) for each different
+        word of a block of questions and O(n) for each word of a question. The answer does
+        not depend on ``threads``; scores of ``mul`` may differ in the last bit with the
+        questions that are asked along. Levy and Goldberg, "Linguistic Regularities in Sparse
+        and Explicit Word Representations", CoNLL 2014, equations 3 and 4.
+
+        Examples
+        --------
+        >>> ids, _ = IdMap.from_ids(["man", "woman", "king", "queen", "tree"])
+        >>> matrix = np.array([[1, 0, 1], [1, 1, 0], [3, 0, 1], [3, 1, 0], [0, 1, 2]])
+        >>> words = Vectors(ids, matrix.astype(np.float32))
+        >>> words.analogy(["king", "woman"], ["man"], k=1).items
+        array([['queen']], dtype=object)
+        """
+        above, below = analogies.questions_of(self.ids, positive, negative)
+        top = self.rank_analogies(above, below, k, method=method, restrict=restrict, threads=threads)
+        return Recommendations.from_top(top, self.ids)
+
+    def rank_analogies(
+        self,
+        positive: Ragged,
+        negative: Ragged,
+        k: int,
+        *,
+        method: str = "add",
+        restrict: int | None = None,
+        exclude: Ragged | None = None,
+        threads: int | None = None,
+    ) -> TopK:
+        """Do what :meth:`analogy` does for questions in codes, the row numbers of words.
+
+        Parameters
+        ----------
+        positive, negative : Ragged of int32, m questions
+            At least one positive word each.
+        exclude : Ragged of int32, m lists, or None
+            What is no answer; None: the words of the question.
+        k, method, restrict, threads
+            As in :meth:`analogy`, which raises the same.
+        """
+        checks.whole_number("k", k, maximum=2**31 - 1)
+        checks.one_of("method", method, analogies.METHODS)
+        candidates = len(self)
+        if restrict is not None:
+            candidates = min(candidates, checks.whole_number("restrict", restrict))
+        return analogies.rank(
+            self._index("cosine", threads),
+            positive,
+            negative,
+            k,
+            method=method,
+            candidates=candidates,
+            exclude=positive.joined(negative) if exclude is None else exclude,
+            threads=threads,
+        )
+
+    def _index(self, metric: str, threads: int | None) -> TopKIndex:
+        index = self._indexes.get(metric)
+        if index is None:
+            # Two threads may build it at once; both get an index and one of them is kept.
+            index = self._indexes[metric] = TopKIndex(self.matrix, metric=metric, threads=threads)
+        return index
 
     def _search(
         self, queries: Any, k: int, metric: str, exclude: Any, threads: int | None
     ) -> Recommendations:
         checks.one_of("metric", metric, METRICS)
-        index = self._indexes.get(metric)
-        if index is None:
-            # Two threads may build it at once; both get an index and one of them is kept.
-            index = self._indexes[metric] = TopKIndex(self.matrix, metric=metric, threads=threads)
+        index = self._index(metric, threads)
         return Recommendations.from_top(
             index.search(queries, k, exclude=exclude, threads=threads), self.ids
         )

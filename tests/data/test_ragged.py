@@ -35,6 +35,20 @@ def test_where_drops_values_and_keeps_rows(lists, start):
     assert kept.to_lists() == [[value for value in row if value > 50] for row in lists[start:]]
 
 
+@given(LISTS, st.integers(0, 3))
+def test_joined_rows_follow_each_other(lists, start):
+    ragged = Ragged.from_lists(lists).slice(start, len(lists))
+    others = [[7] * (row % 3) for row in range(len(ragged))]
+    joined = ragged.joined(Ragged.from_lists(others))
+    expected = [row + other for row, other in zip(lists[start:], others, strict=True)]
+    assert joined.to_lists() == expected
+
+
+def test_rows_are_joined_with_as_many():
+    with pytest.raises(InputError, match="got 2 and 1"):
+        Ragged.from_lists([[1], [2]]).joined(Ragged.from_lists([[1]]))
+
+
 def test_a_slice_shares_its_parents_values():
     ragged = Ragged.from_lists([[1, 2], [3], [4, 5]])
     assert np.shares_memory(ragged.slice(1, 3).flat, ragged.values)

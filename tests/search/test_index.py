@@ -264,3 +264,18 @@ def test_an_interrupted_search_stops_all_threads(small_pieces, monkeypatch):
         with pytest.raises(KeyboardInterrupt):
             index.search(normal(40, 16), 5)
     assert index.search(normal(40, 16), 5).counts.tolist() == [5] * 40
+
+
+# What is searched
+
+
+def test_the_matrix_is_that_of_the_vectors_and_cannot_be_written():
+    vectors = normal(5, 3)
+    matrix = TopKIndex(vectors).matrix
+    assert np.shares_memory(matrix, vectors)
+    assert not matrix.flags.writeable
+
+
+def test_the_matrix_of_a_cosine_index_has_rows_of_length_one():
+    lengths = np.linalg.norm(TopKIndex(normal(5, 3), metric="cosine").matrix, axis=1)
+    np.testing.assert_allclose(lengths, 1, rtol=1e-6)
