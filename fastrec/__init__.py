@@ -31,7 +31,14 @@ if TYPE_CHECKING:
         NotFittedError,
         UnknownIdError,
     )
-    from fastrec.evaluation import Evaluation, evaluate
+    from fastrec.evaluation import (
+        AnalogyEvaluation,
+        Evaluation,
+        SimilarityEvaluation,
+        evaluate,
+        evaluate_analogies,
+        evaluate_similarity,
+    )
     from fastrec.models import (
         Doc2Vec,
         Embedder,
@@ -54,7 +61,10 @@ _HOMES = {
         *("DeviceError", "DivergedError", "FastrecError", "FormatError"),
         *("InputError", "NotFittedError", "UnknownIdError"),
     ),
-    "fastrec.evaluation": ("Evaluation", "evaluate"),
+    "fastrec.evaluation": (
+        *("AnalogyEvaluation", "Evaluation", "SimilarityEvaluation"),
+        *("evaluate", "evaluate_analogies", "evaluate_similarity"),
+    ),
     "fastrec.models": (
         *("Doc2Vec", "Embedder", "Item2Vec", "Popularity", "Recommendations", "Recommender"),
         *("Word2Vec", "load"),
@@ -65,6 +75,7 @@ _HOMES = {
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "AnalogyEvaluation",
     "Callback",
     "Corpus",
     "DeviceError",
@@ -86,12 +97,15 @@ __all__ = [
     "Ragged",
     "Recommendations",
     "Recommender",
+    "SimilarityEvaluation",
     "TopK",
     "TopKIndex",
     "UnknownIdError",
     "Vectors",
     "Word2Vec",
     "evaluate",
+    "evaluate_analogies",
+    "evaluate_similarity",
     "load",
     "select",
     "split_by_time",

@@ -1,10 +1,12 @@
-"""How much hypothesis tries: 60 examples, 10,000 with HYPOTHESIS_PROFILE=thorough; Ctrl-C.
+"""The folder of real data, how much hypothesis tries, and Ctrl-C.
 
-The profile alone says so: no test sets its own number (``test_profile.py``).
+60 examples, or 10,000 with HYPOTHESIS_PROFILE=thorough. The profile alone says so: no
+test sets its own number (``test_profile.py``).
 """
 
 import os
 import signal
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -36,3 +38,12 @@ def ctrl_c_is_heard():
 def scratch(tmp_path_factory):
     """One folder for all examples of a property: numbered ones take longer the more there are."""
     return tmp_path_factory.mktemp("scratch")
+
+
+@pytest.fixture(scope="session")
+def real_data():
+    """The folder of the real data sets."""
+    folder = os.environ.get("FASTREC_DATA")
+    if not folder:
+        pytest.skip("FASTREC_DATA does not name the folder of the real data sets")
+    return Path(folder)

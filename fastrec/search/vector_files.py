@@ -42,9 +42,7 @@ class VectorFiles:
         word2vec.write(path, self.ids, self.matrix, checks.flag("binary", binary))
 
     @classmethod
-    def load_word2vec(
-        cls, path: Path, binary: bool | None = None, kind: str | None = None
-    ) -> Self:
+    def load_word2vec(cls, path: Path, binary: bool | None = None, kind: str | None = None) -> Self:
         """Read vectors in word2vec's text or binary format.
 
         Parameters

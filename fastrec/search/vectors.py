@@ -254,7 +254,9 @@ class Vectors(VectorFiles):
         array([['queen']], dtype=object)
         """
         above, below = analogies.questions_of(self.ids, positive, negative)
-        top = self.rank_analogies(above, below, k, method=method, restrict=restrict, threads=threads)
+        top = self.rank_analogies(
+            above, below, k, method=method, restrict=restrict, threads=threads
+        )
         return Recommendations.from_top(top, self.ids)
 
     def rank_analogies(
