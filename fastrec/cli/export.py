@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
 
 from fastrec.cli.inputs import open_model
@@ -57,21 +56,8 @@ def export(
 
 def _write(vectors: Any, out: Path, chosen: str) -> None:
     if chosen == "npz":
-        # Fixed-width strings: NumPy would pickle an array of objects.
-        ids = np.array(vectors.ids.ids, dtype=None if vectors.ids.kind == "int" else str)
-        with out.open("wb") as file:
-            np.savez(file, ids=ids, vectors=vectors.matrix)
+        vectors.save_npz(out)
     elif chosen == "parquet":
-        _write_parquet(vectors, out)
+        vectors.to_parquet(out)
     else:
         vectors.save_word2vec(out, binary=chosen == "word2vec-binary")
-
-
-def _write_parquet(vectors: Any, out: Path) -> None:
-    """Write two columns: ``id`` and ``vector``, a list of ``dim`` float32."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    numbers = pa.array(np.ascontiguousarray(vectors.matrix).reshape(-1))
-    column = pa.FixedSizeListArray.from_arrays(numbers, vectors.dim)
-    pq.write_table(pa.table({"id": pa.array(vectors.ids.ids), "vector": column}), out)

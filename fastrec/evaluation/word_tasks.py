@@ -323,7 +323,7 @@ def _mean_ranks(values: np.ndarray) -> np.ndarray:
 
 def _correlation(one: np.ndarray, other: np.ndarray) -> float:
     one, other = one - one.mean(), other - other.mean()
-    spread = math.sqrt(float(one @ one)) * math.sqrt(float(other @ other))
+    spread = math.sqrt(float(one @ one) * float(other @ other))
     return float(np.clip(one @ other / spread, -1, 1)) if spread > 0 else math.nan
 
 

@@ -1,4 +1,8 @@
-"""The ways to files and back; a part of :class:`~fastrec.search.vectors.Vectors`."""
+"""The ways to files and back; a part of :class:`~fastrec.search.vectors.Vectors`.
+
+What reads and writes tables is imported when it is first used: it would double
+the time to import vectors.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ import numpy as np
 from fastrec.data.ids import IdMap
 from fastrec.errors import FormatError
 from fastrec.runtime import checks
-from fastrec.storage import vector_tables, word2vec
+from fastrec.storage import word2vec
 
 Path = str | os.PathLike[str]
 
@@ -91,6 +95,8 @@ class VectorFiles:
         FastrecError
             The system could not write it (full disk); the old file is unchanged.
         """
+        from fastrec.storage import vector_tables
+
         vector_tables.write_npz(path, self.ids, self.matrix)
 
     @classmethod
@@ -111,6 +117,8 @@ class VectorFiles:
             No such archive, arrays missing, of another type or shape, numbers that are
             not finite, an id that occurs twice.
         """
+        from fastrec.storage import vector_tables
+
         ids, matrix = vector_tables.read_npz(path)
         return cls._of_rows(path, ids, matrix)
 
@@ -128,6 +136,8 @@ class VectorFiles:
         FastrecError
             The system could not write it (full disk); the old file is unchanged.
         """
+        from fastrec.storage import vector_tables
+
         vector_tables.write_parquet(path, self.ids, self.matrix)
 
     @classmethod
@@ -151,6 +161,8 @@ class VectorFiles:
             The file is damaged, vectors differ in length, numbers are missing or not
             finite, an id occurs twice.
         """
+        from fastrec.storage import vector_tables
+
         ids, matrix = vector_tables.read_parquet(path, id, vector)
         return cls._of_rows(path, ids, matrix)
 
@@ -162,7 +174,7 @@ class VectorFiles:
             again = int(np.flatnonzero(np.bincount(codes)[codes] > 1)[0])
             row = int(np.flatnonzero(codes == codes[again])[1])
             raise FormatError(
-                f"row {row} of {path!s} repeats the id {ids.decode(codes[[row]])[0]!r} of row "
+                f"row {row} of {path!s} repeats the id {ids.decode(codes[[row]]).tolist()[0]!r} of row "
                 f"{again}; an id has one vector, remove one of the two"
             )
         # A new map numbers whole numbers in ascending order; the rows are in that of the file.

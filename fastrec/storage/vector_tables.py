@@ -154,5 +154,5 @@ def _check_finite(ids: IdMap, matrix: np.ndarray) -> None:
     bad = first_not_finite(matrix)
     if bad is not None:
         raise InputError(
-            f"the vector of {ids.decode([bad])[0]!r} holds NaN or infinity; expected finite numbers"
+            f"the vector of {ids.decode([bad]).tolist()[0]!r} holds NaN or infinity; expected finite numbers"
         )
