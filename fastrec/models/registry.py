@@ -48,9 +48,7 @@ def model_class(name: str) -> type[Model]:
     return found
 
 
-def load(
-    path: str | os.PathLike[str], *, mmap: bool = False, verify: bool | None = None
-) -> Model:
+def load(path: str | os.PathLike[str], *, mmap: bool = False, verify: bool | None = None) -> Model:
     """Load a model from the file that its ``save`` has written.
 
     Parameters

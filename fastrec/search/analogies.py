@@ -148,7 +148,7 @@ def _rank_products(
             )
     used_threads = resolve_threads(threads)
     exclude = exclude.where(exclude.flat < candidates)
-    found = TopK.empty(len(positive), k)
+    found = TopK.empty(len(positive), k, candidates)
     block = max(1, SCORES_AT_ONCE // candidates)
     scores = np.empty((min(block, len(positive)), candidates), np.float32)
     with single_threaded_blas():

@@ -11,7 +11,6 @@ from fastrec.errors import InputError
 EMPTY_PLACES = 1 << 25  # that a result may have behind the last row there is: 256 MB
 
 
-
 @dataclass(frozen=True)
 class TopK:
     """The best rows of each query, best first; equal scores are ordered by the smaller row.

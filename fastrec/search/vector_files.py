@@ -174,8 +174,8 @@ class VectorFiles:
             again = int(np.flatnonzero(np.bincount(codes)[codes] > 1)[0])
             row = int(np.flatnonzero(codes == codes[again])[1])
             raise FormatError(
-                f"row {row} of {path!s} repeats the id {ids.decode(codes[[row]]).tolist()[0]!r} of row "
-                f"{again}; an id has one vector, remove one of the two"
+                f"row {row} of {path!s} repeats the id {ids.decode(codes[[row]]).tolist()[0]!r} of "
+                f"row {again}; an id has one vector, remove one of the two"
             )
         # A new map numbers whole numbers in ascending order; the rows are in that of the file.
         return cls(ids.take(codes) if ids.kind == "int" else ids, matrix)

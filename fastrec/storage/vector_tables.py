@@ -17,7 +17,7 @@ from fastrec.data.columns import pick
 from fastrec.data.readers import parquet_table, require_pyarrow, whole_column
 from fastrec.errors import FormatError, InputError
 from fastrec.runtime.arrays import padded_copy
-from fastrec.storage.files import Path, file_path, open_to_read, replacing
+from fastrec.runtime.files import Path, file_path, open_to_read, replacing
 from fastrec.storage.word2vec import first_not_finite
 
 if TYPE_CHECKING:
@@ -154,5 +154,6 @@ def _check_finite(ids: IdMap, matrix: np.ndarray) -> None:
     bad = first_not_finite(matrix)
     if bad is not None:
         raise InputError(
-            f"the vector of {ids.decode([bad]).tolist()[0]!r} holds NaN or infinity; expected finite numbers"
+            f"the vector of {ids.decode([bad]).tolist()[0]!r} holds NaN or infinity; "
+            "expected finite numbers"
         )

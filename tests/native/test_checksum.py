@@ -1,11 +1,12 @@
 """XXH64 beside its definition, whole and in pieces."""
 
+import itertools
+
 import numpy as np
 import pytest
+from fastrec.native.checksum import Checksum
 from hypothesis import given
 from hypothesis import strategies as st
-
-from fastrec.native.checksum import Checksum
 
 PRIMES = (
     0x9E3779B185EBCA87,
@@ -28,7 +29,8 @@ def rounded(lane, word):
 def xxh64(content):
     """The definition, a word at a time, seed 0."""
     one, two, three, four, five = PRIMES
-    words = [int.from_bytes(content[i : i + 8], "little") for i in range(0, len(content) // 8 * 8, 8)]
+    places = range(0, len(content) // 8 * 8, 8)
+    words = [int.from_bytes(content[place : place + 8], "little") for place in places]
     hash, striped = five, len(words) // 4 * 4
     if len(content) >= 32:
         lanes = [(one + two) & MASK, two, 0, -one & MASK]
@@ -77,7 +79,7 @@ def test_any_bytes_have_the_checksum_of_the_definition(content):
 @given(st.binary(max_size=200), st.lists(st.integers(0, 200), max_size=6))
 def test_pieces_have_the_checksum_of_the_whole(content, cuts):
     ends = [0, *sorted(min(cut, len(content)) for cut in cuts), len(content)]
-    pieces = [content[start:stop] for start, stop in zip(ends, ends[1:], strict=False)]
+    pieces = [content[start:stop] for start, stop in itertools.pairwise(ends)]
     assert digest(*pieces) == digest(content)
 
 
