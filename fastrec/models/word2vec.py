@@ -167,7 +167,7 @@ class Word2Vec(WordModel):
     ``6 * dim * pairs * log2(words)`` at the most; memory is two float32 matrices of
     words x dim, and four bytes a token. With a tree, words that ``partial_fit`` brings
     get a tree of their own beside the old one. ``embed`` gives the mean of a text's word
-    vectors; :class:`SentenceVectors` weighs them better.
+    vectors.
 
     Examples
     --------

@@ -1,12 +1,13 @@
 """The ways to files and back; a part of :class:`~fastrec.search.vectors.Vectors`.
 
-What reads and writes tables is imported when it is first used: it would double
-the time to import vectors.
+What reads and writes tables and what draws is imported when it is first used: it
+would double the time to import vectors.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -16,11 +17,14 @@ from fastrec.errors import FormatError
 from fastrec.runtime import checks
 from fastrec.storage import word2vec
 
+if TYPE_CHECKING:
+    from fastrec.search.projection import Projection
+
 Path = str | os.PathLike[str]
 
 
 class VectorFiles:
-    """How :class:`Vectors` are saved and loaded; not meant to be used by itself."""
+    """How :class:`Vectors` are saved, loaded and drawn; not meant to be used by itself."""
 
     ids: IdMap
     matrix: np.ndarray
@@ -28,6 +32,8 @@ class VectorFiles:
     if TYPE_CHECKING:
 
         def __init__(self, ids: IdMap, matrix: np.ndarray) -> None: ...
+        def project(self, ids: Any = None) -> Projection: ...  # noqa: D102
+        def _codes(self, ids: Any) -> np.ndarray: ...
 
     def save_word2vec(self, path: Path, binary: bool = False) -> None:
         """Write the vectors in word2vec's text or binary format, for gensim and others.
@@ -166,6 +172,64 @@ class VectorFiles:
         ids, matrix = vector_tables.read_parquet(path, id, vector)
         return cls._of_rows(path, ids, matrix)
 
+    def plot(
+        self,
+        ids: Any,
+        path: Path,
+        *,
+        title: str | None = None,
+        labels: Sequence[Any] | None = None,
+        groups: Sequence[Any] | None = None,
+    ) -> Projection:
+        """Draw vectors as points with names, by :meth:`project`, into a PNG file.
+
+        Parameters
+        ----------
+        ids : id, sequence of n ids, or None
+            Whose vectors; None: all.
+        path : str or path-like
+            Ends in ``.png``. The file is replaced only when the picture is whole.
+        title : str or None
+            Above the picture.
+        labels : sequence of n, or None
+            What stands beside the points, of any script; "" for nothing. None: the ids.
+        groups : sequence of n, or None
+            Points of one group share a colour, which a legend names; None among them is
+            grey.
+
+        Returns
+        -------
+        Projection
+            What is drawn.
+
+        Raises
+        ------
+        UnknownIdError
+            An id without a vector.
+        InputError
+            matplotlib is not installed, there is nothing to draw, lengths differ, or the
+            path cannot be written.
+        FastrecError
+            The system could not write it (full disk); the old file is unchanged.
+
+        Notes
+        -----
+        Placing names costs O(n^2); beyond a few hundred they cover each other. What no
+        installed font can draw is shown as U+FFFD. No window, and no state of pyplot.
+        """
+        from fastrec.search import picture
+
+        projection = self.project(ids)
+        names = self.ids.ids if ids is None else self.ids.decode(self._codes(ids))
+        picture.draw(
+            projection,
+            path,
+            title=title,
+            labels=names.tolist() if labels is None else labels,
+            groups=groups,
+        )
+        return projection
+
     @classmethod
     def _of_rows(cls, path: Path, given: Any, matrix: np.ndarray) -> Self:
         """Return vectors of different ids in the order of their rows."""
@@ -173,9 +237,10 @@ class VectorFiles:
         if len(ids) < len(codes):
             again = int(np.flatnonzero(np.bincount(codes)[codes] > 1)[0])
             row = int(np.flatnonzero(codes == codes[again])[1])
+            [id] = ids.decode(codes[[row]]).tolist()
             raise FormatError(
-                f"row {row} of {path!s} repeats the id {ids.decode(codes[[row]]).tolist()[0]!r} of "
-                f"row {again}; an id has one vector, remove one of the two"
+                f"row {row} of {path!s} repeats the id {id!r} of row {again}; an id has one "
+                "vector, remove one of the two"
             )
         # A new map numbers whole numbers in ascending order; the rows are in that of the file.
         return cls(ids.take(codes) if ids.kind == "int" else ids, matrix)

@@ -13,6 +13,7 @@ from fastrec.errors import InputError
 from fastrec.runtime import checks
 from fastrec.search import analogies
 from fastrec.search.index import METRICS, TopKIndex
+from fastrec.search.projection import Projection, principal_plane
 from fastrec.search.recommendations import Recommendations
 from fastrec.search.result import TopK
 from fastrec.search.vector_files import VectorFiles
@@ -296,6 +297,42 @@ class Vectors(VectorFiles):
             exclude=positive.joined(negative) if exclude is None else exclude,
             threads=threads,
         )
+
+    def project(self, ids: Any = None) -> Projection:
+        """Return two coordinates for each vector: its first two principal components.
+
+        Parameters
+        ----------
+        ids : id, sequence of ids, or None
+            Whose vectors; None: all.
+
+        Returns
+        -------
+        Projection
+            ``points``, float32 (n, 2) in the order of ``ids``, and ``variance``, the share
+            of the variance that each of the two axes shows.
+
+        Raises
+        ------
+        UnknownIdError
+            An id without a vector.
+        InputError
+            Not ids.
+
+        Notes
+        -----
+        O(n dim min(n, dim)) operations and about 24 n dim bytes. Deterministic: each axis
+        points to where its component of largest magnitude is positive.
+
+        Examples
+        --------
+        >>> ids, _ = IdMap.from_ids(["left", "middle", "right"])
+        >>> line = np.array([[-2, 1, 0], [0, 1, 0], [2, 1, 0]], dtype=np.float32)
+        >>> found = Vectors(ids, line).project()
+        >>> found.points[:, 0], found.variance
+        (array([-2.,  0.,  2.], dtype=float32), (1.0, 0.0))
+        """
+        return principal_plane(self.matrix if ids is None else self.matrix[self._codes(ids)])
 
     def _index(self, metric: str, threads: int | None) -> TopKIndex:
         index = self._indexes.get(metric)

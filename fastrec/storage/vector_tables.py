@@ -153,7 +153,5 @@ def _checked(where: str, matrix: np.ndarray, rows: int) -> np.ndarray:
 def _check_finite(ids: IdMap, matrix: np.ndarray) -> None:
     bad = first_not_finite(matrix)
     if bad is not None:
-        raise InputError(
-            f"the vector of {ids.decode([bad]).tolist()[0]!r} holds NaN or infinity; "
-            "expected finite numbers"
-        )
+        [id] = ids.decode([bad]).tolist()
+        raise InputError(f"the vector of {id!r} holds NaN or infinity; expected finite numbers")
