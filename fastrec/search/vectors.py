@@ -330,7 +330,7 @@ class Vectors(VectorFiles):
         >>> line = np.array([[-2, 1, 0], [0, 1, 0], [2, 1, 0]], dtype=np.float32)
         >>> found = Vectors(ids, line).project()
         >>> found.points[:, 0], found.variance
-        (array([-2.,  0.,  2.], dtype=float32), (1.0, 0.0))
+        (array([-2.,  0.,  2.], dtype=float32), 1.0)
         """
         return principal_plane(self.matrix if ids is None else self.matrix[self._codes(ids)])
 
