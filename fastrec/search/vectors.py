@@ -329,7 +329,7 @@ class Vectors(VectorFiles):
         >>> ids, _ = IdMap.from_ids(["left", "middle", "right"])
         >>> line = np.array([[-2, 1, 0], [0, 1, 0], [2, 1, 0]], dtype=np.float32)
         >>> found = Vectors(ids, line).project()
-        >>> found.points[:, 0], found.variance
+        >>> found.points[:, 0], round(found.variance[0], 6)
         (array([-2.,  0.,  2.], dtype=float32), 1.0)
         """
         return principal_plane(self.matrix if ids is None else self.matrix[self._codes(ids)])
