@@ -12,6 +12,7 @@ import numpy as np
 
 from fastrec.data import Corpus, IdMap
 from fastrec.errors import InputError
+from fastrec.models.bags import stretches
 from fastrec.models.catalogue import Tokens
 from fastrec.models.embedder import Tokenizer
 from fastrec.models.word2vec import WordModel
@@ -361,12 +362,7 @@ class Doc2Vec(WordModel):
 def _tasks(offsets: np.ndarray, epochs: int) -> list[tuple[int, int, int]]:
     """Cut documents into (first, last, epochs at once) of about WORDS_AT_ONCE words of work."""
     tasks = []
-    first, count = 0, len(offsets) - 1
-    while first < count:
-        goal = offsets[first] + max(WORDS_AT_ONCE // epochs, 1)
-        last = int(np.searchsorted(offsets, goal, side="right")) - 1
-        last = min(max(last, first + 1), count)
+    for first, last in stretches(offsets, max(WORDS_AT_ONCE // epochs, 1)):
         words = int(offsets[last] - offsets[first])
         tasks.append((first, last, epochs if words * epochs <= 2 * WORDS_AT_ONCE else 1))
-        first = last
     return tasks

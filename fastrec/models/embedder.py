@@ -9,6 +9,7 @@ import numpy as np
 
 from fastrec.data import Corpus, IdMap, as_corpus, encode_documents
 from fastrec.errors import InputError, UnknownIdError
+from fastrec.models.bags import without_unknown
 from fastrec.models.model import Model
 from fastrec.runtime import checks
 from fastrec.search import Vectors
@@ -161,11 +162,9 @@ class Embedder(Model):
     def _encoded(self, data: Any, on_unknown: str) -> tuple[np.ndarray, np.ndarray, IdMap | None]:
         """Return the known words of new texts: codes, offsets, and the texts' ids if they have."""
         if isinstance(data, Corpus):
-            codes = data.word_ids.codes_in(self.word_ids)[data.tokens]
-            known = codes >= 0
-            places = np.concatenate(([0], np.cumsum(known)))
-            unknown, names = int((~known).sum()), data.document_ids
-            codes, offsets = codes[known], places[data.offsets]
+            names = data.document_ids
+            rows = data.word_ids.codes_in(self.word_ids)
+            codes, offsets, unknown = without_unknown(rows[data.tokens], data.offsets)
         else:
             names = None
             codes, offsets, unknown = encode_documents(data, self.word_ids, self._tokenizer(data))

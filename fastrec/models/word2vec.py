@@ -13,6 +13,7 @@ import numpy as np
 
 from fastrec.data import Corpus, as_corpus
 from fastrec.errors import InputError
+from fastrec.models.bags import means_of
 from fastrec.models.catalogue import Catalogue, Tokens
 from fastrec.models.embedder import Embedder, Tokenizer
 from fastrec.models.skipgram import SkipGramModel
@@ -223,14 +224,4 @@ class Word2Vec(WordModel):
         checks.one_of("architecture", self.architecture, ("skipgram", "cbow"))
 
     def _embed(self, codes: np.ndarray, offsets: np.ndarray, threads: int | None) -> np.ndarray:
-        return mean_rows(self._inputs, codes, offsets)[:, : self._dim]
-
-
-def mean_rows(matrix: np.ndarray, codes: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    """Return the mean of the rows of each run of codes, float32; zeros for an empty run."""
-    from scipy.sparse import csr_array
-
-    lengths = np.diff(offsets)
-    shares = np.repeat(1.0 / np.maximum(lengths, 1), lengths).astype(np.float32)
-    means = csr_array((shares, codes, offsets), shape=(len(lengths), len(matrix))) @ matrix
-    return np.asarray(means, dtype=np.float32)
+        return means_of(self._inputs, codes, offsets, threads)[:, : self._dim]
