@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         Popularity,
         Recommendations,
         Recommender,
+        SentenceVectors,
         Word2Vec,
         load,
     )
@@ -67,7 +68,7 @@ _HOMES = {
     ),
     "fastrec.models": (
         *("Doc2Vec", "Embedder", "Item2Vec", "Popularity", "Recommendations", "Recommender"),
-        *("Word2Vec", "load"),
+        *("SentenceVectors", "Word2Vec", "load"),
     ),
     "fastrec.search": ("TopK", "TopKIndex", "Vectors", "select"),
     "fastrec.training": ("Callback", "EarlyStopping", "History"),
@@ -97,6 +98,7 @@ __all__ = [
     "Ragged",
     "Recommendations",
     "Recommender",
+    "SentenceVectors",
     "SimilarityEvaluation",
     "TopK",
     "TopKIndex",

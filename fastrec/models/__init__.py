@@ -7,6 +7,7 @@ from fastrec.models.item2vec import Item2Vec
 from fastrec.models.model import Model
 from fastrec.models.popularity import Popularity
 from fastrec.models.registry import MODEL_NAMES, load, model_class
+from fastrec.models.sentence import SentenceVectors
 from fastrec.models.word2vec import Word2Vec
 from fastrec.search import Recommendations
 
@@ -19,6 +20,7 @@ __all__ = [
     "Popularity",
     "Recommendations",
     "Recommender",
+    "SentenceVectors",
     "Word2Vec",
     "load",
     "model_class",

@@ -17,12 +17,14 @@ _MODULES = {
     "Doc2Vec": "fastrec.models.doc2vec",
     "Item2Vec": "fastrec.models.item2vec",
     "Popularity": "fastrec.models.popularity",
+    "SentenceVectors": "fastrec.models.sentence",
     "Word2Vec": "fastrec.models.word2vec",
 }
 MODEL_NAMES = {
     "doc2vec": "Doc2Vec",
     "item2vec": "Item2Vec",
     "popularity": "Popularity",
+    "sentencevectors": "SentenceVectors",
     "word2vec": "Word2Vec",
 }
 """Command-line names of the models, and the classes that they name."""
