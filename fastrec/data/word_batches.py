@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-import fastrec.native.ids as native_ids
+import fastrec.native.objects as native_objects
 import fastrec.native.text as native_text
 from fastrec.data.ragged import offsets_of
 from fastrec.data.tokenize import Tokenizer, words
@@ -150,7 +150,7 @@ def batch_of_utf8(
     if tokenize is None and (len(inside) == 0 or inside.max() < 0x80):
         return cut_bytes(blob, offsets)
     rows = np.arange(len(offsets) - 1, dtype=np.int32)
-    return batch_of_texts(native_ids.strings_of_codes(blob, offsets, rows), tokenize, first)
+    return batch_of_texts(native_objects.strings_of_codes(blob, offsets, rows), tokenize, first)
 
 
 def cut_bytes(text: np.ndarray, offsets: np.ndarray) -> WordBatch:
@@ -235,7 +235,7 @@ def _flattened(documents: list[list[Any]], first: int, told: str) -> WordBatch:
     """Return the words of lists of words; ``told`` ends the message for one that is none."""
     counts = np.fromiter(map(len, documents), np.int64, len(documents))
     flat = list(chain.from_iterable(documents))
-    blob, offsets, missing, bad = native_ids.utf8_of_objects(flat)
+    blob, offsets, missing, bad = native_objects.utf8_of_objects(flat)
     if bad < 0 and missing is not None:
         bad = missing.index(1)
     if bad >= 0:
