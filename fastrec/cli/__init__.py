@@ -1,4 +1,4 @@
-"""The ``fastrec`` command: train, evaluate, recommend, similar, info, export, demo.
+"""The ``fastrec`` command: train, evaluate, recommend, similar, analogy, plot and more.
 
 One file a command; ``app`` names them, ``inputs`` reads what they are given,
 ``output`` prints, ``failures`` turns an error into one line. This file imports

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,9 @@ from fastrec.errors import InputError
 if TYPE_CHECKING:
     from fastrec.data.interactions import Interactions
     from fastrec.data.queries import Queries
+    from fastrec.search import Vectors
 
+MODEL_VECTORS = ("item_vectors", "word_vectors")
 PARQUET = (".parquet", ".pq")
 CSV = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
 
@@ -76,6 +79,51 @@ def open_model(path: Path, verify: bool = False) -> Any:
     return load(path, mmap=True, verify=verify)
 
 
+def open_any(path: Path) -> Any:
+    """Return the vectors in a file of vectors, or else the model in a model file.
+
+    What a file is, is known by how it begins, not by its name.
+    """
+    from fastrec.search import Vectors
+
+    _require(path)
+    if path.is_dir():
+        raise InputError(f"{path} is a folder, expected a file of a model or of vectors")
+    with path.open("rb") as file:
+        start = file.read(64)
+    if start.startswith(b"PK\x03\x04"):
+        return Vectors.load_npz(path)
+    if start.startswith(b"PAR1"):
+        return Vectors.from_parquet(path)
+    if re.match(rb"\s*[0-9]+\s+[0-9]+\s*\n", start):
+        return Vectors.load_word2vec(path)
+    return open_model(path)
+
+
+def vectors_of(opened: Any) -> Vectors:
+    """Return what :func:`open_any` returned as vectors: a model's are those of its items or words.
+
+    Raises
+    ------
+    InputError
+        A model without vectors.
+    """
+    from fastrec.search import Vectors
+
+    if isinstance(opened, Vectors):
+        return opened
+    for name in MODEL_VECTORS:
+        found = getattr(opened, name, None)
+        if isinstance(found, Vectors):
+            return found
+    raise InputError(f"{type(opened).__name__} has no vectors of items or words")
+
+
+def open_vectors(path: Path) -> Vectors:
+    """Return the vectors in a file, of a model or by themselves."""
+    return vectors_of(open_any(path))
+
+
 def _require(path: Path) -> None:
     if not path.exists():
         raise InputError(f"there is no file {path}")
@@ -112,5 +160,5 @@ def parse_ids(option: str, text: str, kind: str) -> list[int] | list[str]:
         return [int(part) for part in parts]
     except (TypeError, ValueError):
         raise InputError(
-            f"{option} takes whole numbers separated by commas, as this model's ids are, got {text}"
+            f"{option} takes whole numbers separated by commas, as this file's ids are, got {text}"
         ) from None

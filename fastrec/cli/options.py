@@ -8,6 +8,12 @@ from typing import Annotated
 import typer
 
 ModelFile = Annotated[Path, typer.Argument(metavar="MODEL", help="A model file.")]
+VectorsFile = Annotated[
+    Path,
+    typer.Argument(
+        metavar="FILE", help="A model file, or vectors: word2vec text or binary, npz, Parquet."
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
 Threads = Annotated[
     int | None, typer.Option(help="Threads to use; default: every CPU this process may use.")

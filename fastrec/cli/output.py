@@ -64,6 +64,13 @@ def print_rows(rows: Sequence[dict[str, Any]]) -> None:
     print_table(columns, [[row.get(key) for key in columns] for row in rows])
 
 
+def print_ranking(title: str, found: Sequence[tuple[Any, float]]) -> None:
+    """Print items and their scores, best first."""
+    # Ids are names, not quantities: no thousands separators.
+    rows = [[rank, str(item), score] for rank, (item, score) in enumerate(found, start=1)]
+    print_table(["rank", "item", "score"], rows, title=title)
+
+
 def shown(value: object) -> str:
     """Return a number with as many digits as one reads, anything else as it is."""
     if value is None:

@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from fastrec.cli.inputs import open_model, parse_ids
-from fastrec.cli.options import AsJson, Count, ModelFile, Threads
-from fastrec.cli.output import print_json, print_table
+from fastrec.cli.inputs import open_any, open_model, parse_ids, vectors_of
+from fastrec.cli.options import AsJson, Count, ModelFile, Threads, VectorsFile
+from fastrec.cli.output import print_json, print_ranking
 
 
 def recommend(
@@ -55,7 +55,7 @@ def recommend(
 
 
 def similar(
-    model: ModelFile,
+    file: VectorsFile,
     items: Annotated[str, typer.Argument(metavar="IDS", help="Item ids, separated by commas.")],
     count: Count = 10,
     threads: Threads = None,
@@ -65,9 +65,14 @@ def similar(
 
     For example: fastrec similar m.fastrec 12,7 -k 5
     """
-    opened = open_model(model)
-    asked = parse_ids("the items", items, opened.item_ids.kind)
-    found = opened.similar_items(asked, count, threads=threads)
+    opened = open_any(file)
+    if hasattr(opened, "similar_items"):
+        asked = parse_ids("the items", items, opened.item_ids.kind)
+        found = opened.similar_items(asked, count, threads=threads)
+    else:
+        vectors = vectors_of(opened)
+        asked = parse_ids("the items", items, vectors.ids.kind)
+        found = vectors.similar(asked, count, threads=threads)
     _print("item", asked, found.to_lists(), as_json)
 
 
@@ -88,6 +93,4 @@ def _print(
         return
     for question, answer in zip(asked, answers, strict=True):
         text = ", ".join(map(str, question)) if isinstance(question, list) else question
-        # Ids are names, not quantities: no thousands separators.
-        rows = [[rank, str(item), score] for rank, (item, score) in enumerate(answer, start=1)]
-        print_table(["rank", "item", "score"], rows, title=f"{label} {text}")
+        print_ranking(f"{label} {text}", answer)

@@ -42,12 +42,12 @@ def principal_plane(matrix: np.ndarray) -> Projection:
     if len(matrix):
         centred -= centred.mean(axis=0)
     _, sizes, axes = np.linalg.svd(centred, full_matrices=False)
+    total = float((sizes**2).sum())
     sizes, axes = sizes[:2], axes[:2]
     largest = np.abs(axes).argmax(axis=1)
     axes = axes * np.where(axes[np.arange(len(axes)), largest] < 0, -1, 1)[:, None]
     points = np.zeros((len(matrix), 2), np.float32)  # one row, or one column, has no second axis
     points[:, : len(axes)] = centred @ axes.T
-    total = float((centred**2).sum())
     shares = [float(size) ** 2 / total if total > 0 else 0.0 for size in sizes]
     first, second = [*shares, 0.0, 0.0][:2]
     return Projection(points, (first, second))

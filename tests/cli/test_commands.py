@@ -128,6 +128,90 @@ def test_similar_finds_the_group_of_an_item(fastrec, model_file):
     assert set(second["items"]) == SECOND_GROUP - {11}
 
 
+@pytest.fixture
+def words():
+    ids, _ = fr.IdMap.from_ids(["man", "woman", "king", "queen", "tree"])
+    matrix = np.array([[1, 0, 1], [1, 1, 0], [3, 0, 1], [3, 1, 0], [0, 1, 2]], np.float32)
+    return fr.Vectors(ids, matrix)
+
+
+SAVERS = {
+    "text": lambda vectors, path: vectors.save_word2vec(path),
+    "binary": lambda vectors, path: vectors.save_word2vec(path, binary=True),
+    "npz": lambda vectors, path: vectors.save_npz(path),
+    "parquet": lambda vectors, path: vectors.to_parquet(path),
+}
+
+
+@pytest.mark.parametrize("form", SAVERS)
+def test_similar_reads_files_of_vectors(fastrec, words, tmp_path, form):
+    SAVERS[form](words, tmp_path / "v")
+    (result,) = fastrec("similar", tmp_path / "v", "king", "-k", "2", "--json").json["results"]
+    assert result["items"] == words.similar("king", k=2).items[0].tolist()
+
+
+@pytest.mark.parametrize("method", ["add", "mul"])
+def test_analogy_prints_the_answers_of_the_library(fastrec, words, tmp_path, method):
+    words.save_npz(tmp_path / "v")
+    done = fastrec(
+        *("analogy", tmp_path / "v", "--positive", "king,woman", "--negative", "man"),
+        *("-k", "2", "--method", method, "--json"),
+    )
+    (expected,) = words.analogy(["king", "woman"], ["man"], k=2, method=method).to_lists()
+    assert done.json["items"] == [item for item, _ in expected]
+    assert done.json["scores"] == [score for _, score in expected]
+
+
+def test_analogy_prints_a_table_for_people(fastrec, words, tmp_path):
+    words.save_npz(tmp_path / "v")
+    done = fastrec("analogy", tmp_path / "v", "--positive", "king,woman", "--negative", "man")
+    assert "king + woman - man" in done.out
+    assert "queen" in done.out
+
+
+def test_analogy_restricts_the_answers(fastrec, words, tmp_path):
+    words.save_npz(tmp_path / "v")
+    done = fastrec("analogy", tmp_path / "v", "--positive", "king", "--restrict", "2", "--json")
+    assert set(done.json["items"]) == {"man", "woman"}
+
+
+def test_analogy_takes_the_vectors_of_a_model(fastrec, model_file):
+    done = fastrec("analogy", model_file, "--positive", "1,2", "-k", "4", "--json")
+    assert set(done.json["items"]) == FIRST_GROUP - {1, 2}
+
+
+def test_analogy_evaluates_questions(fastrec, words, tmp_path):
+    words.save_npz(tmp_path / "v")
+    (tmp_path / "q.txt").write_text(": family\nman woman king queen\nMan woman boy girl\n")
+    arguments = ("analogy", tmp_path / "v", "--questions", tmp_path / "q.txt")
+    total = fastrec(*arguments, "--json").json["total"]
+    assert (total["correct"], total["asked"], total["left_out"]) == (1, 1, 1)
+    table = fastrec(*arguments).out
+    assert "family" in table
+    assert "total" in table
+
+
+def test_plot_vectors_draws_what_is_named(fastrec, words, tmp_path):
+    words.save_npz(tmp_path / "v")
+    out = tmp_path / "p.png"
+    done = fastrec(
+        *("plot", "vectors", tmp_path / "v", "--group", "people=man,woman", "--ids", "tree,man"),
+        *("--top", "3", "--out", out, "--title", "Words", "--json"),
+    )
+    assert out.read_bytes().startswith(b"\x89PNG")
+    points = {point["id"]: point["group"] for point in done.json["points"]}
+    assert points == {"man": "people", "woman": "people", "tree": None, "king": None}
+    expected = words.project(list(points))
+    found = [[point["x"], point["y"]] for point in done.json["points"]]
+    np.testing.assert_allclose(found, expected.points, rtol=1e-6)
+
+
+def test_plot_vectors_says_what_it_drew(fastrec, words, tmp_path):
+    words.save_npz(tmp_path / "v")
+    done = fastrec("plot", "vectors", tmp_path / "v", "--top", "9", "--out", tmp_path / "p.png")
+    assert done.out.startswith("5 vectors, ")
+
+
 def test_info_shows_class_sizes_and_parameters(fastrec, model_file):
     facts = fastrec("info", model_file, "--json").json
     assert facts["model"] == "Item2Vec"
@@ -192,10 +276,14 @@ def test_export_takes_the_format_that_is_named(fastrec, model_file, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "command", ["train", "evaluate", "recommend", "similar", "info", "export", "demo"]
+    "command",
+    [
+        *("train", "evaluate", "recommend", "similar", "analogy", "plot vectors"),
+        *("info", "export", "demo"),
+    ],
 )
 def test_every_command_offers_help_and_json(fastrec, command):
-    done = fastrec(command, "--help")
+    done = fastrec(*command.split(), "--help")
     assert done.code == 0
     assert "--json" in done.out
 

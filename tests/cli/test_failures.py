@@ -152,6 +152,57 @@ def test_an_unknown_export_format_is_refused(fastrec, model_file, tmp_path):
     check_human_error(fastrec("export", model_file, "--out", tmp_path / "v.xyz"), "v.xyz", "npz")
 
 
+@pytest.fixture
+def vectors_file(tmp_path):
+    path = tmp_path / "v.txt"
+    path.write_text("3 2\nup 0 1\ndown 0 -1\nleft -1 0.5\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--positive", "sideways"], ["'sideways'", "unknown"]),
+        (["--positive", ""], ["positive must hold at least one id"]),
+        (["--positive", "up", "--method", "sum"], ["'add', 'mul'", "'sum'"]),
+        (["--positive", "up", "--questions", "q.txt"], ["--positive", "--questions"]),
+        (["--negative", "up"], ["--positive", "--questions"]),
+        (["--negative", "up", "--questions", "q.txt"], ["--negative"]),
+        (["--questions", "q.txt"], ["q.txt"]),
+    ],
+)
+def test_analogies_that_cannot_be_asked_are_named(fastrec, vectors_file, arguments, words):
+    check_human_error(fastrec("analogy", vectors_file, *arguments), *words)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], ["--ids", "--group", "--top"]),
+        (["--ids", "sideways"], ["'sideways'", "unknown"]),
+        (["--group", "up,down"], ["NAME=IDS", "up,down"]),
+    ],
+)
+def test_pictures_that_cannot_be_drawn_are_named(fastrec, vectors_file, tmp_path, arguments, words):
+    done = fastrec("plot", "vectors", vectors_file, "--out", tmp_path / "p.png", *arguments)
+    check_human_error(done, *words)
+
+
+def test_a_picture_must_be_called_png(fastrec, vectors_file, tmp_path):
+    done = fastrec("plot", "vectors", vectors_file, "--top", "2", "--out", tmp_path / "p.jpg")
+    check_human_error(done, "p.jpg", ".png")
+
+
+def test_a_model_without_vectors_has_no_analogies(fastrec, folder, tmp_path):
+    out = tmp_path / "p.fastrec"
+    fastrec("train", "popularity", "--data", folder / "train.parquet", *TRAIN, "--out", out)
+    check_human_error(fastrec("analogy", out, "--positive", "1"), "Popularity", "no vectors")
+
+
+def test_plot_without_a_subject_is_refused(fastrec):
+    check_human_error(fastrec("plot"), "fastrec plot --help")
+
+
 def test_unknown_metrics_are_refused(fastrec, folder, model_file):
     done = fastrec(
         *("evaluate", model_file, "--queries", folder / "test.parquet"),
