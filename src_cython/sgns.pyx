@@ -80,6 +80,14 @@ def build_alias_table(double[::1] weights, int32_t[::1] stack, uint64_t[::1] tab
             alias_build(&weights[0], weights.shape[0], &stack[0], &table[0])
 
 
+cdef float *_first_row(const float[:, ::1] matrix, bint is_frozen) except NULL:
+    """Return where a matrix begins; one that is not frozen must be writeable."""
+    cdef float[:, ::1] written
+    if not is_frozen:
+        written = matrix.base
+    return <float *>&matrix[0, 0]
+
+
 cdef class Trainer:
     """What one training run reads and writes; shared by all of its threads.
 
@@ -122,7 +130,8 @@ cdef class Trainer:
     document_rows : int32 (sequences,), read
         Row of ``documents`` of each sequence.
     documents_only, frozen : bool
-        No windows, the document alone predicts; only ``documents`` is written.
+        No windows, the document alone predicts; only ``documents`` is written, and the matrices
+        may be read-only.
     hot_rows, hot_centers : int
         Each call of :meth:`train` copies the first ``hot_rows`` rows of both matrices and exchanges
         the copies with them every ``hot_centers`` centers, so that threads do not fight for them.
@@ -132,21 +141,22 @@ cdef class Trainer:
     cdef object arrays
 
     def __init__(self, const int32_t[::1] tokens, const int32_t[::1] rows,
-                 const int64_t[::1] offsets, float[:, ::1] input, float[:, ::1] output, *,
-                 int64_t window, bint dynamic_window, bint past_only, bint cbow,
-                 bint concatenated=False, const uint64_t[::1] noise=None, int negatives=0,
-                 int group=1, tree=None, const uint32_t[::1] keep=None,
-                 const float[::1] values=None, float[:, ::1] documents=None,
-                 const int32_t[::1] document_rows=None, bint documents_only=False,
-                 bint frozen=False, int64_t hot_rows=0, int64_t hot_centers=0):
+                 const int64_t[::1] offsets, const float[:, ::1] input,
+                 const float[:, ::1] output, *, int64_t window, bint dynamic_window,
+                 bint past_only, bint cbow, bint concatenated=False,
+                 const uint64_t[::1] noise=None, int negatives=0, int group=1, tree=None,
+                 const uint32_t[::1] keep=None, const float[::1] values=None,
+                 float[:, ::1] documents=None, const int32_t[::1] document_rows=None,
+                 bint documents_only=False, bint frozen=False, int64_t hot_rows=0,
+                 int64_t hot_centers=0):
         self.arrays = [tokens, rows, offsets, input, output, noise, keep, values, documents,
                        document_rows]
         self.plan.tokens = &tokens[0] if tokens.shape[0] else NULL
         self.plan.rows = &rows[0]
         self.plan.offsets = &offsets[0]
         self.plan.sequences = offsets.shape[0] - 1
-        self.plan.input = &input[0, 0]
-        self.plan.output = &output[0, 0]
+        self.plan.input = _first_row(input, frozen)
+        self.plan.output = _first_row(output, frozen)
         self.plan.stride = input.shape[1]
         self.plan.output_stride = output.shape[1]
         self.plan.items = input.shape[0]

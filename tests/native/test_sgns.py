@@ -65,10 +65,12 @@ def unpadded(wide, dim):
     return runs[:, :, :dim].reshape(len(wide), -1)
 
 
-def make_trainer(setup, level, **options):
+def make_trainer(setup, level, writeable=True, **options):
     """Return the compiled trainer on copies of the setup's matrices, and the copies by name."""
     dim = setup.input.shape[1]
     matrices = {"input": padded(setup.input, dim), "output": padded(setup.output, dim)}
+    for matrix in matrices.values():
+        matrix.flags.writeable = writeable
     if setup.documents is not None:
         matrices["documents"] = padded(setup.documents, dim)
     trainer = isa.load("sgns", at=level).Trainer(
@@ -324,6 +326,24 @@ def test_inference_trains_each_document_by_itself(level, layer, cbow):
         np.testing.assert_allclose(got, alone.documents[0], atol=2e-5)
     np.testing.assert_array_equal(matrices["output"], padded(setup.output, 17))
     np.testing.assert_array_equal(matrices["input"], padded(setup.input, 17))
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("options", FREEZABLE_CASES, ids=str)
+def test_only_a_frozen_trainer_takes_matrices_that_are_read_only(level, options):
+    """As a memory-mapped model has them."""
+    setup = with_documents(make_setup(frozen=True, **options))
+    results = []
+    for writeable in (True, False):
+        trainer, matrices = make_trainer(setup, level, writeable=writeable)
+        trainer.set_epoch(1, 2, 3)
+        scratch = aligned_empty((trainer.scratch_bytes(150),), np.int8)
+        trainer.train(0, len(setup.tokens), 150, 0.1, 0.1, scratch, np.zeros(2))
+        results.append(matrices["documents"])
+    np.testing.assert_array_equal(*results)
+    setup.frozen = False
+    with pytest.raises(ValueError, match="read-only"):
+        make_trainer(setup, level, writeable=False)
 
 
 def test_noise_table_draws_its_distribution():
