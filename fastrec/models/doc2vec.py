@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from fastrec.data import Corpus, IdMap
-from fastrec.errors import InputError
+from fastrec.errors import DivergedError, InputError
 from fastrec.models.bags import stretches
 from fastrec.models.catalogue import Tokens
 from fastrec.models.embedder import Tokenizer
@@ -147,9 +147,13 @@ class Doc2Vec(WordModel):
     def _is_concatenated(self) -> bool:
         return self.architecture == "dm" and self.combine == "concatenate"
 
-    def _output_dim(self) -> int:
-        places = 1 + 2 * self.window if self._is_concatenated() else 1
-        return places * stride_of(self._dim)
+    def _form_params(self) -> dict[str, Any]:
+        names = ("architecture", "combine", "train_words")
+        form = {**super()._form_params(), **{name: getattr(self, name) for name in names}}
+        return {**form, "window": self.window} if self._is_concatenated() else form
+
+    def _output_places(self, form: dict[str, Any]) -> int:
+        return 1 + 2 * form["window"] if "window" in form else 1
 
     def _group(self) -> int:
         if self.architecture == "dbow" and not self.train_words:
@@ -171,6 +175,9 @@ class Doc2Vec(WordModel):
         documents = self._new_rows("doc2vec documents", len(self.document_ids), before)
         documents[:before] = self._documents
         self._documents = documents
+
+    def _document_rows(self, corpus: Corpus) -> int:
+        return len(corpus)
 
     def _architecture_options(self) -> dict[str, Any]:
         """Return the arguments of the kernel that make it train paragraph vectors."""
@@ -211,7 +218,7 @@ class Doc2Vec(WordModel):
             PV-DBOW without ``train_words`` trains none.
         """
         self._check_fitted()
-        if self.architecture == "dbow" and not self.train_words:
+        if self._form["architecture"] == "dbow" and not self._form["train_words"]:
             raise InputError(
                 "this model has no word vectors: PV-DBOW trains them with train_words=True"
             )
@@ -270,6 +277,7 @@ class Doc2Vec(WordModel):
             None takes the model's.
         """
         self._check_fitted()
+        self._check_params()
         checks.one_of("on_unknown", on_unknown, ("ignore", "error"))
         passes = (self.infer_epochs or self.epochs) if epochs is None else epochs
         rate = self.learning_rate if learning_rate is None else learning_rate
@@ -281,6 +289,7 @@ class Doc2Vec(WordModel):
         return self._as_vectors(matrix, ids, names)
 
     def _embed(self, codes: np.ndarray, offsets: np.ndarray, threads: int | None) -> np.ndarray:
+        self._check_params()
         epochs = self.infer_epochs or self.epochs
         return self._inferred(codes, offsets, threads, epochs, self.learning_rate, self.seed)
 
@@ -294,6 +303,7 @@ class Doc2Vec(WordModel):
         seed: int,
     ) -> np.ndarray:
         """Return the vectors of encoded documents, float32 (documents, dim)."""
+        self._check_form()
         count = len(offsets) - 1
         matrix = padded_zeros(count, self._dim)
         lengths = np.diff(offsets)
@@ -338,6 +348,11 @@ class Doc2Vec(WordModel):
                         )
 
             team.run(work)
+        if not np.isfinite(matrix).all():
+            raise DivergedError(
+                f"vectors of new documents became infinite or NaN at a learning rate of {rate:g}; "
+                "lower learning_rate"
+            )
         return matrix[:, : self._dim]
 
     # State

@@ -14,14 +14,16 @@ from fastrec.runtime import checks, isa
 from fastrec.runtime.arrays import padded_zeros, stride_of
 from fastrec.runtime.random import generator
 from fastrec.runtime.threads import Team, resolve_threads
-from fastrec.training.huffman import grown_tree
+from fastrec.training.huffman import Tree, grown_tree, huffman_tree
 from fastrec.training.loop import Meter, Run, run_epochs
 from fastrec.training.negatives import keep_thresholds, noise_table
 from fastrec.training.sgns import Pieces, Rate, SgnsEpochs, hot_rows
 
 WINDOWS_A_DRAW = {"pair": 0, "window": 1, "block": 4}
 LOSSES = ("negative_sampling", "hierarchical_softmax", "softmax")
-ROWS_AT_ONCE = 1 << 16
+ROWS_AT_ONCE = 1 << 12
+WORK_OF_ITEM = 24  # bytes: noise table, thresholds, maps
+WORK_OF_LEAF = 100  # bytes: the lists that a tree is made from
 
 
 class SkipGramModel(Model):
@@ -52,6 +54,7 @@ class SkipGramModel(Model):
     _item_noun = "item"
     _catalogue: Catalogue
     _dim: int
+    _form: dict[str, Any]  # the parameters that the output layer was made by
     _inputs: np.ndarray
     _outputs: np.ndarray
     _tree_blocks: list[int]  # items of each block of the tree, see grown_tree
@@ -85,12 +88,30 @@ class SkipGramModel(Model):
 
     # The matrices
 
+    def _form_params(self) -> dict[str, Any]:
+        """Return the parameters that say what the rows of the output layer are."""
+        return {"loss": self.loss}
+
+    def _check_form(self) -> None:
+        """Raise where such a parameter is not what this model was fitted with."""
+        now = self._form_params()
+        for name, fitted in self._form.items():
+            if now.get(name, fitted) != fitted:
+                raise InputError(
+                    f"{name} is {now[name]!r}, but this model was fitted with {fitted!r}, which "
+                    "its output layer is made for; set it back, or fit anew"
+                )
+
+    def _output_places(self, form: dict[str, Any]) -> int:
+        """Return how many input rows stand side by side in a hidden row."""
+        return 1
+
     def _output_dim(self) -> int:
         """Return the padded length of a hidden row, which output rows are multiplied with."""
-        return stride_of(self._dim)
+        return self._output_places(self._form) * stride_of(self._dim)
 
     def _begin_tokens(self, tokens: Tokens) -> None:
-        self._dim = self.dim
+        self._dim, self._form = self.dim, self._form_params()
         catalogue = Catalogue.of(tokens, self.min_count, self.max_vocab, self._item_noun)
         items = len(catalogue.item_ids)
         self._tree_blocks, self._tree_counts = [items], catalogue.item_counts
@@ -103,6 +124,7 @@ class SkipGramModel(Model):
                 f"dim is {self.dim}, but the vectors of this model have {self._dim}; "
                 "partial_fit goes on with the old dim, fit starts anew"
             )
+        self._check_form()
         before = len(self._catalogue.item_ids)
         catalogue = self._catalogue.extended(tokens, self.min_count, self.max_vocab)
         inputs = self._new_rows("item2vec rows", len(catalogue.item_ids), before)
@@ -117,18 +139,13 @@ class SkipGramModel(Model):
     ) -> None:
         outputs = padded_zeros(self._output_rows(), self._output_dim())
         if old_outputs is not None:
-            if old_outputs.shape[1] != outputs.shape[1]:
-                raise InputError(
-                    "window and architecture cannot change in partial_fit where windows are "
-                    "concatenated; fit starts anew"
-                )
             outputs[: len(old_outputs)] = old_outputs
         self._catalogue, self._inputs, self._outputs = catalogue, inputs, outputs
         self._forget_answers()
 
     def _output_rows(self) -> int:
         """Return the rows of the output layer: one an item, or one a node of the tree."""
-        if self.loss != "hierarchical_softmax":
+        if self._form["loss"] != "hierarchical_softmax":
             return sum(self._tree_blocks)
         # A block's tree has a node less than items, and is joined to the others by one more.
         return sum(max(size - 1, 1) for size in self._tree_blocks) + len(self._tree_blocks) - 1
@@ -167,10 +184,13 @@ class SkipGramModel(Model):
         """Return how many neighbouring centers share noise; 0 where each pair draws its own."""
         return max(WINDOWS_A_DRAW[self.negative_sharing], self._is_cbow())
 
+    def _hot_rows(self, items: int, threads: int) -> tuple[int, int]:
+        """Return what :func:`hot_rows` does; in a full softmax no row is hotter than another."""
+        return hot_rows(items, threads) if self.loss != "softmax" else (0, 0)
+
     def _trainer(self, tokens: Tokens, threads: int, **options: Any) -> Any:
         """Return the compiled trainer of this model on the tokens."""
-        items = len(self._inputs)
-        hot, centers = hot_rows(items, threads) if self.loss != "softmax" else (0, 0)
+        hot, centers = self._hot_rows(len(self._inputs), threads)
         arguments: dict[str, Any] = {
             "window": self.window or 0,
             "dynamic_window": self.dynamic_window,
@@ -206,39 +226,62 @@ class SkipGramModel(Model):
 
             run_epochs(run, train_epoch)
 
-    def _estimated_memory(self, tokens: Tokens, data_bytes: int) -> dict[str, int]:
+    def _estimated_memory(
+        self, tokens: Tokens, data_bytes: int, documents: int = 0
+    ) -> dict[str, int]:
         """Return what ``memory`` says, see :meth:`fastrec.Item2Vec.memory`."""
         counts = tokens.item_counts()
-        items = int((counts >= self.min_count).sum())
-        items = items if self.max_vocab is None else min(items, self.max_vocab)
-        stride = stride_of(self.dim)
-        threads = resolve_threads(self.threads)
-        parameters = 2 * 4 * items * stride
-        kernel = isa.load("sgns")
-        # A trainer of one item needs the scratch of any, but for a full softmax's scores.
-        one = np.zeros((1, stride), dtype=np.float32)
-        nothing = np.zeros(1, dtype=np.int32)
-        scratch = kernel.Trainer(
-            nothing,
-            nothing,
-            np.zeros(2, dtype=np.int64),
-            one,
-            one,
-            window=self.window or 0,
-            dynamic_window=True,
-            past_only=False,
-            cbow=self._is_cbow(),
-            noise=np.zeros(1, dtype=np.uint64),
-            negatives=self.negatives,
-            hot_rows=hot_rows(items, threads)[0],
-        ).scratch_bytes(self._pieces(tokens).capacity)
-        work = 24 * items + 4 * len(counts) + threads * scratch
+        codes = len(counts)
+        counts = np.sort(counts[counts >= self.min_count])[::-1][: self.max_vocab]
+        items = len(counts)
+        is_tree = self.loss == "hierarchical_softmax" and items > 0
+        tree = huffman_tree(counts) if is_tree else None
+        width = self._output_places(self._form_params()) * stride_of(self.dim)
+        inputs = (items + documents) * stride_of(self.dim)
+        parameters = 4 * (inputs + (items if tree is None else tree.size) * width)
+        pieces = self._pieces(tokens)
+        threads = min(resolve_threads(self.threads), pieces.count)
+        scratch = threads * self._scratch_bytes(items, width, tree, threads, pieces.capacity)
+        work = WORK_OF_ITEM * items + 4 * codes + 4 * documents + scratch
+        if tree is not None:
+            work += tree.nbytes + WORK_OF_LEAF * items
         return {
             "parameters": parameters,
             "log": data_bytes,
             "work": work,
             "total": parameters + data_bytes + work,
         }
+
+    def _scratch_bytes(
+        self, items: int, width: int, tree: Tree | None, threads: int, capacity: int
+    ) -> int:
+        """Return the scratch memory of one thread of a fit, in bytes."""
+        options: dict[str, Any] = {"negatives": self.negatives}
+        # But for the scores of a full softmax, a trainer of one item needs the scratch of any.
+        rows = 1
+        if tree is not None:
+            longest = int(np.diff(tree.paths).max())
+            path = np.zeros(longest, dtype=np.int32), np.zeros(longest, dtype=np.float32)
+            options["tree"] = np.array([0, longest]), *path
+        elif self.loss == "softmax":
+            rows = max(items, 1)
+        else:
+            options["noise"] = np.zeros(1, dtype=np.uint64)
+        nothing = np.zeros(1, dtype=np.int32)
+        trainer = isa.load("sgns").Trainer(
+            nothing,
+            nothing,
+            np.zeros(2, dtype=np.int64),
+            np.empty((rows, stride_of(self.dim)), dtype=np.float32),
+            np.empty((1, width), dtype=np.float32),
+            window=self.window or 0,
+            dynamic_window=True,
+            past_only=False,
+            cbow=self._is_cbow(),
+            hot_rows=self._hot_rows(items, threads)[0],
+            **options,
+        )
+        return int(trainer.scratch_bytes(capacity))
 
     # State
 
@@ -252,13 +295,18 @@ class SkipGramModel(Model):
         }
 
     def _state(self) -> dict[str, Any]:
-        return {**super()._state(), "dim": self._dim, "tree_blocks": self._tree_blocks}
+        return {
+            **super()._state(),
+            "dim": self._dim,
+            "form": self._form,
+            "tree_blocks": self._tree_blocks,
+        }
 
     def _restore(self, arrays: dict[str, np.ndarray], state: dict[str, Any]) -> None:
         super()._restore(arrays, state)
         noun = self._item_noun
         counts = arrays[f"{noun}_counts"]
-        self._dim = int(state["dim"])
+        self._dim, self._form = int(state["dim"]), dict(state.get("form", self._form_params()))
         self._catalogue = Catalogue(IdMap.from_arrays(f"{noun}_ids", arrays), counts)
         self._tree_blocks = [int(size) for size in state.get("tree_blocks", [len(counts)])]
         self._tree_counts = arrays.get("tree_counts", counts)

@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from fastrec.data import Corpus, as_corpus
-from fastrec.errors import InputError
+from fastrec.data import Corpus
 from fastrec.models.bags import means_of
 from fastrec.models.catalogue import Catalogue, Tokens
 from fastrec.models.embedder import Embedder, Tokenizer
@@ -29,12 +28,8 @@ class WordModel(Embedder, SkipGramModel):
     _item_noun = "word"
 
     def _check_params(self) -> None:
+        super()._check_params()
         self._check_training_params()
-        if self.tokenize is not None and not callable(self.tokenize):
-            raise InputError(
-                "tokenize must be a function that takes a str and returns a list of words, got "
-                f"{self.tokenize!r}"
-            )
 
     def memory(self, data: Any) -> dict[str, int]:
         """Estimate the memory of ``fit`` on a corpus, in bytes, before fitting.
@@ -46,12 +41,18 @@ class WordModel(Embedder, SkipGramModel):
         Returns
         -------
         dict of str to int
-            ``parameters``, ``log`` (the encoded text), ``work`` (noise table, maps and
-            the threads' scratch) and ``total``.
+            ``parameters``, ``log`` (the encoded text), ``work`` (noise table or tree,
+            maps and the threads' scratch) and ``total``.
         """
         self._check_params()
-        corpus = as_corpus(data, tokenize=self.tokenize)
-        return self._estimated_memory(Tokens.of_corpus(corpus), corpus.nbytes)
+        corpus = self._corpus(data)
+        return self._estimated_memory(
+            Tokens.of_corpus(corpus), corpus.nbytes, self._document_rows(corpus)
+        )
+
+    def _document_rows(self, corpus: Corpus) -> int:
+        """Return how many rows ``fit`` makes for the documents of a corpus."""
+        return 0
 
     def _begin(self, corpus: Corpus) -> None:
         self._begin_tokens(Tokens.of_corpus(corpus))

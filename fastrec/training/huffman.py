@@ -38,6 +38,11 @@ class Tree:
     branches: np.ndarray
     size: int
 
+    @property
+    def nbytes(self) -> int:
+        """The size of the arrays in bytes."""
+        return self.paths.nbytes + self.nodes.nbytes + self.branches.nbytes
+
 
 def grown_tree(counts: np.ndarray, blocks: Sequence[int]) -> Tree:
     """Return the tree of items that came in several blocks.
