@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
@@ -167,7 +169,8 @@ class Embedder(Model):
             codes, offsets, unknown = without_unknown(rows[data.tokens], data.offsets)
         else:
             names = None
-            codes, offsets, unknown = encode_documents(data, self.word_ids, self._tokenizer(data))
+            documents, tokenize = self._readable(data)
+            codes, offsets, unknown = encode_documents(documents, self.word_ids, tokenize)
         if unknown and on_unknown == "error":
             raise UnknownIdError(
                 f"{unknown} words are none that the model has seen; leave them out or ask with "
@@ -175,16 +178,30 @@ class Embedder(Model):
             )
         return codes, offsets, names
 
-    def _tokenizer(self, data: Any) -> Tokenizer | None:
-        if self._lost_tokenizer and self.tokenize is None and not _are_tokens(data):
+    def _readable(self, data: Any) -> tuple[Any, Tokenizer | None]:
+        """Return the data and the tokenizer for it: None where the words are cut already.
+
+        The first document says which; an iterator comes back with it in front.
+        """
+        if isinstance(data, Corpus):
+            return data, None
+        if not isinstance(data, (str, bytes, os.PathLike)) and hasattr(data, "__iter__"):
+            documents = iter(data)
+            head = list(itertools.islice(documents, 1))
+            if documents is data:
+                data = itertools.chain(head, documents)
+            if not any(isinstance(first, (str, bytes)) for first in head):
+                return data, None
+        if self._lost_tokenizer and self.tokenize is None:
             raise InputError(
                 "this model was fitted with a tokenizer of your own, which its file cannot hold; "
                 "set_params(tokenize=...) gives it back, or give lists of words"
             )
-        return self.tokenize
+        return data, self.tokenize
 
     def _corpus(self, data: Any) -> Corpus:
-        corpus = as_corpus(data, tokenize=self._tokenizer(data))
+        documents, tokenize = self._readable(data)
+        corpus = as_corpus(documents, tokenize=tokenize)
         if corpus.n_tokens == 0:
             raise InputError(
                 f"there is no word in {len(corpus)} documents; fit needs at least one word"
@@ -215,6 +232,11 @@ class Embedder(Model):
 
     def _check_params(self) -> None:
         """Raise InputError for a parameter that is out of range."""
+        if self.tokenize is not None and not callable(self.tokenize):
+            raise InputError(
+                "tokenize must be a function that takes a str and returns a list of words, got "
+                f"{self.tokenize!r}"
+            )
 
     def _begin(self, corpus: Corpus) -> None:
         """Set up words, counts and fresh parameters for a corpus."""
@@ -231,8 +253,3 @@ class Embedder(Model):
     def _embed(self, codes: np.ndarray, offsets: np.ndarray, threads: int | None) -> np.ndarray:
         """Return float32 vectors of encoded texts, shape (texts, dim)."""
         raise NotImplementedError
-
-
-def _are_tokens(data: Any) -> bool:
-    """Say whether these are documents as lists of words, which no tokenizer is needed for."""
-    return isinstance(data, (list, tuple)) and all(not isinstance(row, str) for row in data)

@@ -186,6 +186,7 @@ class SentenceVectors(Embedder):
         return hasattr(self, "_rows")
 
     def _check_params(self) -> None:
+        super()._check_params()
         checks.one_of("weighting", self.weighting, WEIGHTINGS)
         if checks.real_number("smoothing", self.smoothing, minimum=0) == 0:
             raise InputError(
