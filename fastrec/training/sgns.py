@@ -171,8 +171,9 @@ class SgnsEpochs:
         report()
         if totals[:, 1].sum() == 0:
             raise InputError(
-                "there is nothing to learn from: no history has two items side by side that "
-                "min_count and subsample keep and value gives a weight; lower them"
+                "there is nothing to learn from: no history or document has two items or words "
+                "side by side that min_count and subsample keep and value gives a weight; lower "
+                "them"
             )
 
 
