@@ -60,6 +60,10 @@ class Doc2Vec(WordModel):
     :meth:`infer` gives the same vector for the same words whatever is asked with them
     and for any number of threads.
 
+    ``partial_fit`` knows documents by their ids (``Corpus.from_texts(texts, ids=...)``):
+    known ones are trained on, others get rows of their own. Documents without ids are
+    numbered from 0, and would be taken for the first ones.
+
     Examples
     --------
     >>> import fastrec as fr

@@ -184,6 +184,17 @@ def test_a_model_that_is_not_fitted_has_no_word_vectors():
         fr.SentenceVectors().fit(TEXTS, vectors=fr.Word2Vec())
 
 
+def test_words_of_ten_thousand_letters_are_words_like_others():
+    words = ["x" * 10_000, "x" * 9_999 + "y", "z"]
+    texts = [words[:2], words[1:], words]
+    model = fr.SentenceVectors(weighting="sum").fit(texts, vectors=vectors_of(words))
+    assert model.word_counts.tolist() == [2, 3, 2]
+    np.testing.assert_array_equal(
+        model.embed([words[:1], words[1:2], ["x" * 9_999]]).matrix,
+        [*vectors_of(words)[words[:2]], np.zeros(12)],
+    )
+
+
 @pytest.mark.parametrize("number", [np.nan, np.inf, 3e38])
 def test_vectors_that_are_not_finite_are_refused(number):
     matrix = np.array(VECTORS.matrix)
