@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from fastrec.cli.inputs import open_vectors, parse_ids
-from fastrec.cli.options import AsJson, Count, Threads, VectorsFile
+from fastrec.cli.options import AsJson, Count, Threads, VectorKind, VectorsFile
 from fastrec.cli.output import print_json, print_ranking, print_table
 from fastrec.errors import InputError
 
@@ -38,6 +38,7 @@ def analogy(
             "30,000 for --questions.",
         ),
     ] = None,
+    kind: VectorKind = None,
     threads: Threads = None,
     as_json: AsJson = False,
 ) -> None:
@@ -50,9 +51,9 @@ def analogy(
     if questions is not None:
         if negative:
             raise InputError("--negative belongs to --positive; leave it out with --questions")
-        _evaluate(open_vectors(file), questions, method, restrict, threads, as_json)
+        _evaluate(open_vectors(file, kind), questions, method, restrict, threads, as_json)
         return
-    vectors = open_vectors(file)
+    vectors = open_vectors(file, kind)
     above = parse_ids("--positive", positive or "", vectors.ids.kind)
     below = parse_ids("--negative", negative, vectors.ids.kind)
     found = vectors.analogy(

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fastrec.cli.inputs import open_model, read_queries
+from fastrec.cli.inputs import open_recommender, read_queries
 from fastrec.cli.options import AsJson, HistoryColumn, ModelFile, TargetColumn, Threads
 from fastrec.cli.output import print_json, print_table
 
@@ -38,7 +38,7 @@ def evaluate(
 
     names = tuple(name.strip() for name in metrics.split(",") if name.strip())
     asked = read_queries(queries, history, target, exclude_seen)
-    opened = open_model(model)
+    opened = open_recommender(model)
     result = evaluate_model(opened, asked, metrics=names, threads=threads)
     if as_json:
         print_json({"model": type(opened).__name__, **result.as_dict()})

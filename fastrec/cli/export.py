@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from fastrec.cli.inputs import open_model
-from fastrec.cli.options import AsJson, ModelFile
+from fastrec.cli.inputs import open_model, vectors_of
+from fastrec.cli.options import AsJson, ModelFile, VectorKind
 from fastrec.cli.output import print_json
 from fastrec.errors import InputError
 
@@ -29,7 +29,7 @@ def export(
         str | None,
         typer.Option(metavar="|".join(FORMATS), help="Default: by the ending of --out."),
     ] = None,
-    vectors: Annotated[str, typer.Option(metavar="item|user", help="Which vectors.")] = "item",
+    vectors: VectorKind = None,
     as_json: AsJson = False,
 ) -> None:
     """Write a model's vectors in word2vec's text or binary format, as npz or as Parquet.
@@ -40,18 +40,13 @@ def export(
     if chosen not in FORMATS:
         asked = f"--format {format}" if format else f"the ending of --out {out}"
         raise InputError(f"{asked} is no known format; --format takes {', '.join(FORMATS)}")
-    if vectors not in ("item", "user"):
-        raise InputError(f"--vectors takes item or user, got {vectors!r}")
-    opened = open_model(model)
-    found = getattr(opened, f"{vectors}_vectors", None)
-    if found is None:
-        raise InputError(f"{type(opened).__name__} has no {vectors} vectors")
+    kind, found = vectors_of(open_model(model), vectors)
     _write(found, out, chosen)
-    facts = {"out": out, "format": chosen, "vectors": len(found), "dim": found.dim}
+    facts = {"out": out, "format": chosen, "kind": kind, "vectors": len(found), "dim": found.dim}
     if as_json:
         print_json(facts)
     else:
-        typer.echo(f"{len(found):,} {vectors} vectors of {found.dim} numbers -> {out} ({chosen})")
+        typer.echo(f"{len(found):,} {kind} vectors of {found.dim} numbers -> {out} ({chosen})")
 
 
 def _write(vectors: Any, out: Path, chosen: str) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from fastrec.cli.inputs import open_model
+from fastrec.cli.inputs import VECTOR_KINDS, open_model
 from fastrec.cli.options import AsJson, ModelFile
 from fastrec.cli.output import print_json, print_rows, print_table
 
@@ -25,9 +25,7 @@ def info(
         "bytes": model.stat().st_size,
         "verified": verify,
         "model": type(opened).__name__,
-        "items": len(opened.item_ids),
-        "users": None if opened.user_ids is None else len(opened.user_ids),
-        "ids": "whole numbers" if opened.item_ids.kind == "int" else "strings",
+        **_sizes(opened),
         "parameters": opened.get_params(),
         "epochs": opened.history.to_rows(),
     }
@@ -40,3 +38,14 @@ def info(
         print_table(["parameter", "value"], parameters.items())
     if epochs:
         print_rows(epochs)
+
+
+def _sizes(opened: Any) -> dict[str, Any]:
+    """Return how many ids of each kind the model knows, and what they are."""
+    names = [f"{kind}_ids" for kind in VECTOR_KINDS if hasattr(opened, f"{kind}_ids")]
+    maps = {name: getattr(opened, name) for name in names}
+    first = next(ids for ids in maps.values() if ids is not None)
+    return {
+        **{f"{name[:-4]}s": None if ids is None else len(ids) for name, ids in maps.items()},
+        "ids": "whole numbers" if first.kind == "int" else "strings",
+    }

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 from fastrec.errors import InputError
 
 if TYPE_CHECKING:
+    from fastrec.data.corpus import Corpus
     from fastrec.data.interactions import Interactions
     from fastrec.data.queries import Queries
     from fastrec.search import Vectors
 
-MODEL_VECTORS = ("item_vectors", "word_vectors")
 PARQUET = (".parquet", ".pq")
 CSV = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
+VECTOR_KINDS = ("item", "document", "word", "user")
 
 
 def read_log(path: Path, **columns: str | None) -> Interactions:
@@ -71,6 +72,49 @@ def read_queries(path: Path, history: str, target: str, exclude_seen: bool = Fal
     return Queries.from_parquet(path, history=history, target=target, exclude_seen=exclude_seen)
 
 
+def read_texts(
+    text: Path | None, data: Path | None, column: str | None = None, id: str | None = None
+) -> Corpus:
+    """Return the documents in a text file, one a line, or in a column of Parquet files.
+
+    Parameters
+    ----------
+    text, data : Path or None
+        One of them: a text file; or a Parquet file or a folder of them.
+    column : str or None
+        The column of ``data`` that holds the texts; None is ``text``.
+    id : str or None
+        The column of ``data`` that holds the documents' ids; None numbers them.
+
+    Raises
+    ------
+    InputError
+        None or both of the files, a file that is no Parquet, or columns that do not fit.
+    FormatError
+        A file that is damaged or not UTF-8.
+    """
+    from fastrec.data.corpus import Corpus
+
+    if text is not None and data is None:
+        for option, name in (("--column", column), ("--id", id)):
+            if name is not None:
+                raise InputError(f"{option} names a column of --data, but --text has none")
+        _require(text)
+        return Corpus.from_file(text)
+    if data is not None and text is None:
+        _require(data)
+        if not data.is_dir() and not data.name.endswith(PARQUET):
+            raise InputError(
+                f"--data {data} must end in one of {', '.join(PARQUET)}, or be a folder of such "
+                "files; give a text file with --text"
+            )
+        return Corpus.from_parquet(data, column or "text", id)
+    raise InputError(
+        "give the documents by one of --text FILE, one document a line, and --data FILE, a "
+        "Parquet file"
+    )
+
+
 def open_model(path: Path, verify: bool = False) -> Any:
     """Return the model in a file, memory-mapped, and compared with its checksums if wanted."""
     from fastrec.models import load
@@ -100,28 +144,58 @@ def open_any(path: Path) -> Any:
     return open_model(path)
 
 
-def vectors_of(opened: Any) -> Vectors:
-    """Return what :func:`open_any` returned as vectors: a model's are those of its items or words.
+def open_recommender(path: Path) -> Any:
+    """Return the model in a file, memory-mapped, if it is one that recommends items.
 
     Raises
     ------
     InputError
-        A model without vectors.
+        It is another model.
+    """
+    from fastrec.models import Recommender
+
+    opened = open_model(path)
+    if not isinstance(opened, Recommender):
+        raise InputError(
+            f"{path} holds a {type(opened).__name__}, which recommends nothing; "
+            "fastrec similar takes it"
+        )
+    return opened
+
+
+def vectors_of(opened: Any, kind: str | None = None) -> tuple[str, Vectors]:
+    """Return what :func:`open_any` returned as vectors, and of what they are.
+
+    Parameters
+    ----------
+    opened : Model or Vectors
+    kind : str or None
+        One of ``VECTOR_KINDS``; None is the first of these that a model has.
+
+    Raises
+    ------
+    InputError
+        A model without such vectors, or a kind of a file that has no choice.
     """
     from fastrec.search import Vectors
 
+    if kind is not None and kind not in VECTOR_KINDS:
+        raise InputError(f"--vectors takes {', '.join(VECTOR_KINDS)}, got {kind!r}")
     if isinstance(opened, Vectors):
-        return opened
-    for name in MODEL_VECTORS:
-        found = getattr(opened, name, None)
+        if kind is not None:
+            raise InputError("--vectors chooses among those of a model, and this file is of none")
+        return "", opened
+    for name in VECTOR_KINDS if kind is None else (kind,):
+        found = getattr(opened, f"{name}_vectors", None)
         if isinstance(found, Vectors):
-            return found
-    raise InputError(f"{type(opened).__name__} has no vectors of items or words")
+            return name, found
+    lacking = "items, documents or words" if kind is None else f"{kind}s"
+    raise InputError(f"{type(opened).__name__} has no vectors of {lacking}")
 
 
-def open_vectors(path: Path) -> Vectors:
-    """Return the vectors in a file, of a model or by themselves."""
-    return vectors_of(open_any(path))
+def open_vectors(path: Path, kind: str | None = None) -> Vectors:
+    """Return the vectors in a file, of a model or by themselves; see :func:`vectors_of`."""
+    return vectors_of(open_any(path), kind)[1]
 
 
 def _require(path: Path) -> None:

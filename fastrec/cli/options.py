@@ -14,6 +14,14 @@ VectorsFile = Annotated[
         metavar="FILE", help="A model file, or vectors: word2vec text or binary, npz, Parquet."
     ),
 ]
+VectorKind = Annotated[
+    str | None,
+    typer.Option(
+        "--vectors",
+        metavar="item|document|word|user",
+        help="Which vectors of a model; default: the first of these that it has.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
 Threads = Annotated[
     int | None, typer.Option(help="Threads to use; default: every CPU this process may use.")

@@ -9,7 +9,7 @@ import numpy as np
 import typer
 
 from fastrec.cli.inputs import open_vectors, parse_ids
-from fastrec.cli.options import AsJson, VectorsFile
+from fastrec.cli.options import AsJson, VectorKind, VectorsFile
 from fastrec.cli.output import print_json
 from fastrec.errors import InputError
 
@@ -35,6 +35,7 @@ def plot_vectors(
     top: Annotated[
         int | None, typer.Option(min=1, help="The first so many vectors: the most frequent ids.")
     ] = None,
+    kind: VectorKind = None,
     title: Annotated[str | None, typer.Option(help="What stands above the picture.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -42,7 +43,7 @@ def plot_vectors(
 
     For example: fastrec plot vectors m.fastrec --ids paris,rome,france,italy --out picture.png
     """
-    vectors = open_vectors(file)
+    vectors = open_vectors(file, kind)
     colour_of: dict[Any, str | None] = {}
     for name, text in [_named(group) for group in groups or []]:
         for id in parse_ids("--group", text, vectors.ids.kind):

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from fastrec.cli.inputs import open_any, open_model, parse_ids, vectors_of
-from fastrec.cli.options import AsJson, Count, ModelFile, Threads, VectorsFile
+from fastrec.cli.inputs import open_any, open_recommender, parse_ids, vectors_of
+from fastrec.cli.options import AsJson, Count, ModelFile, Threads, VectorKind, VectorsFile
 from fastrec.cli.output import print_json, print_ranking
 
 
@@ -39,7 +39,7 @@ def recommend(
 
     For example: fastrec recommend m.fastrec --history 12,7,99 -k 10
     """
-    opened = open_model(model)
+    opened = open_recommender(model)
     kind = opened.item_ids.kind
     asked = [parse_ids("--history", text, kind) for text in history]
     found = opened.recommend(
@@ -56,23 +56,27 @@ def recommend(
 
 def similar(
     file: VectorsFile,
-    items: Annotated[str, typer.Argument(metavar="IDS", help="Item ids, separated by commas.")],
+    items: Annotated[
+        str,
+        typer.Argument(metavar="IDS", help="Items, documents or words, separated by commas."),
+    ],
     count: Count = 10,
+    vectors: VectorKind = None,
     threads: Threads = None,
     as_json: AsJson = False,
 ) -> None:
-    """Find the items that are most like other items.
+    """Find the items, documents or words that are most like others.
 
     For example: fastrec similar m.fastrec 12,7 -k 5
     """
     opened = open_any(file)
-    if hasattr(opened, "similar_items"):
+    if vectors is None and hasattr(opened, "similar_items"):
         asked = parse_ids("the items", items, opened.item_ids.kind)
         found = opened.similar_items(asked, count, threads=threads)
     else:
-        vectors = vectors_of(opened)
-        asked = parse_ids("the items", items, vectors.ids.kind)
-        found = vectors.similar(asked, count, threads=threads)
+        _, searched = vectors_of(opened, vectors)
+        asked = parse_ids("the items", items, searched.ids.kind)
+        found = searched.similar(asked, count, threads=threads)
     _print("item", asked, found.to_lists(), as_json)
 
 

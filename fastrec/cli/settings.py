@@ -6,7 +6,7 @@ import ast
 import inspect
 import types
 import typing
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from fastrec.errors import InputError
@@ -57,6 +57,11 @@ def _convert(key: str, text: str, hint: Any) -> Any:
     """Return ``text`` as the first type of ``hint`` that it can be."""
     is_union = typing.get_origin(hint) in (typing.Union, types.UnionType)
     options = typing.get_args(hint) if is_union else (hint,)
+    if any(typing.get_origin(option) is Callable for option in options):
+        raise InputError(
+            f"--set {key}={text}: {key} is a function of Python, which a line cannot give; leave "
+            "it out, or train with the library"
+        )
     # Strings last: anything can be a string.
     for option in sorted(options, key=lambda option: option is str):
         try:
