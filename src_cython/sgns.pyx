@@ -82,10 +82,11 @@ def build_alias_table(double[::1] weights, int32_t[::1] stack, uint64_t[::1] tab
 
 cdef float *_first_row(const float[:, ::1] matrix, bint is_frozen) except NULL:
     """Return where a matrix begins; one that is not frozen must be writeable."""
-    cdef float[:, ::1] written
-    if not is_frozen:
-        written = matrix.base
-    return <float *>&matrix[0, 0]
+    cdef float[:, ::1] writeable
+    if is_frozen:
+        return <float *>&matrix[0, 0]
+    writeable = matrix.base
+    return &writeable[0, 0]
 
 
 cdef class Trainer:
