@@ -17,8 +17,8 @@ from functools import cache
 Tokenizer = Callable[[str], list[str]]
 
 _ASCII_WORD = re.compile(r"[a-z0-9]+(?:['_][a-z0-9]+)*")
-# Soft hyphens only say where a line may break; a typographic apostrophe is an apostrophe.
-_MENDED = {0x00AD: None, 0x2019: "'"}
+_SOFT_HYPHEN = "\u00ad"  # says only where a line may break
+_TYPOGRAPHIC_APOSTROPHE = "\u2019"
 
 
 def words(text: str) -> list[str]:
@@ -45,7 +45,7 @@ def words(text: str) -> list[str]:
         return _ASCII_WORD.findall(text)
     if not unicodedata.is_normalized("NFC", text):
         text = unicodedata.normalize("NFC", text)
-    text = text.translate(_MENDED)
+    text = text.replace(_SOFT_HYPHEN, "").replace(_TYPOGRAPHIC_APOSTROPHE, "'")
     word, loose_underscore = _patterns()
     if "_" in text:
         text = loose_underscore.sub(" ", text)
