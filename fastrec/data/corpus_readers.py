@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 
 from fastrec.data import columns, readers
-from fastrec.data.id_columns import chunks_of_strings
+from fastrec.data.id_columns import Utf8Chunk, chunks_of_strings
 from fastrec.data.ragged import offsets_of
 from fastrec.data.tokenize import Tokenizer
 from fastrec.data.word_batches import (
@@ -106,6 +106,8 @@ def _batch_of_lines(
 def unchanged(name: str, file: BinaryIO | None = None) -> Iterator[None]:
     """Raise at the end where the file has become another one, or other in size or time.
 
+    That is told rather than what else is found wrong with the file, for it is the cause.
+
     Parameters
     ----------
     name : str
@@ -119,19 +121,32 @@ def unchanged(name: str, file: BinaryIO | None = None) -> Iterator[None]:
         It has.
     """
     before = os.stat(name) if file is None else os.fstat(file.fileno())
-    yield
+    try:
+        yield
+    except FormatError:
+        _refuse_changed(name, before)
+        raise
+    _refuse_changed(name, before)
+    if stat.S_ISREG(before.st_mode) and file is not None and file.tell() != before.st_size:
+        raise _changed(name, before.st_size, file.tell())
+
+
+def _refuse_changed(name: str, before: os.stat_result) -> None:
     if not stat.S_ISREG(before.st_mode):
         return  # a pipe has neither size nor end
     try:
         after = os.stat(name)
     except FileNotFoundError:
         raise InputError(f"{name!r} was removed while it was read; read it again") from None
-    is_same = _identity(before) == _identity(after)
-    if not is_same or (file is not None and file.tell() != before.st_size):
-        raise InputError(
-            f"{name!r} changed while it was read ({before.st_size} bytes before, {after.st_size} "
-            "after); wait until it is written, then read it again"
-        )
+    if _identity(before) != _identity(after):
+        raise _changed(name, before.st_size, after.st_size)
+
+
+def _changed(name: str, before: int, after: int) -> InputError:
+    return InputError(
+        f"{name!r} changed while it was read ({before} bytes before, {after} after); wait until "
+        "it is written, then read it again"
+    )
 
 
 def _identity(status: os.stat_result) -> tuple[int, ...]:
@@ -161,14 +176,9 @@ class ParquetTexts:
 
     def batches(self) -> Iterator[WordBatch]:
         """Yield the words of all files, file after file."""
-        import pyarrow as pa
-
         for file in self.files:
             with unchanged(str(file)), readers.open_parquet(file) as parquet:
-                try:
-                    yield from self._batches_of(file, parquet)
-                except (OSError, pa.ArrowInvalid) as error:
-                    raise FormatError(f"{file} is damaged: {error}") from None
+                yield from self._batches_of(file, parquet)
 
     def _batches_of(self, file: Path, parquet: Any) -> Iterator[WordBatch]:
         wanted = [self.text] + ([] if self.id is None else [self.id])
@@ -176,7 +186,7 @@ class ParquetTexts:
         if missing:
             raise InputError(f"{file} has no column {min(missing)!r}, unlike {self.where}")
         row = 0
-        for batch in parquet.iter_batches(_rows_at_once(parquet, self.text), columns=wanted):
+        for batch in _record_batches(file, parquet, self.text, wanted):
             texts = batch.column(self.text)
             if texts.null_count:
                 place = row + int(np.flatnonzero(texts.is_null())[0])
@@ -198,20 +208,61 @@ class ParquetTexts:
 
         kind = texts.type.value_type if pa.types.is_dictionary(texts.type) else texts.type
         if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-            yield from of_tokens(texts.to_pylist())
+            yield from of_tokens(_lists_of(texts, file, row), self._done)
             return
         if not _is_text(kind):
             raise InputError(
                 f"the column {self.text!r} of {file} must hold texts or lists of words, got {kind}"
             )
+        for chunk in chunks_of_strings(texts):
+            try:
+                words = batch_of_utf8(chunk.blob, chunk.offsets, self._cut, self._done)
+            except UnicodeDecodeError as error:
+                bad = _first_not_utf8(chunk)
+                if bad is None:  # the tokenizer's own
+                    raise
+                raise _not_utf8(file, row + bad, error) from None
+            yield words
+            row += len(chunk)
+
+
+def _record_batches(file: Path, parquet: Any, text: str, wanted: list[str]) -> Iterator[Any]:
+    """Yield the record batches of a file, each of about as much text as is cut at once."""
+    import pyarrow as pa
+
+    try:
+        yield from parquet.iter_batches(_rows_at_once(parquet, text), columns=wanted)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise FormatError(f"{file} is damaged: {error}") from None
+
+
+def _lists_of(texts: Any, file: Path, row: int) -> list[Any]:
+    """Return a column of lists of words as Python lists; ``row`` is the first one's number."""
+    try:
+        return cast(list[Any], texts.to_pylist())
+    except UnicodeDecodeError as error:
+        for place, words in enumerate(texts):
+            try:
+                words.as_py()
+            except UnicodeDecodeError:
+                raise _not_utf8(file, row + place, error) from None
+        raise
+
+
+def _first_not_utf8(chunk: Utf8Chunk) -> int | None:
+    for place in range(len(chunk)):
         try:
-            for chunk in chunks_of_strings(texts):
-                yield batch_of_utf8(chunk.blob, chunk.offsets, self._cut, self._done)
-        except UnicodeDecodeError as error:
-            raise FormatError(
-                f"{file} holds a text that is not UTF-8 in the column {self.text!r}, at or after "
-                f"row {row}: {error.reason}"
-            ) from None
+            str(chunk.blob[chunk.offsets[place] : chunk.offsets[place + 1]], "utf-8")
+        except UnicodeDecodeError:
+            return place
+    return None
+
+
+def _not_utf8(file: Path, row: int, error: UnicodeDecodeError) -> FormatError:
+    return FormatError(
+        f"row {row} of {file} is not UTF-8 ({error.reason}); write the file anew from texts "
+        "that were decoded"
+    )
 
 
 def _is_text(kind: Any) -> bool:
@@ -229,7 +280,7 @@ def _rows_at_once(parquet: Any, column: str) -> int:
         size += sum(
             chunk.total_uncompressed_size
             for chunk in chunks
-            if chunk.path_in_schema.split(".")[0] == column
+            if chunk.path_in_schema == column or chunk.path_in_schema.startswith(f"{column}.")
         )
     mean = max(1, size // max(1, metadata.num_rows))
     return max(1, min(BATCH_DOCUMENTS, BATCH_CHARACTERS // mean))

@@ -108,16 +108,23 @@ def of_texts(texts: Iterable[str], tokenize: Tokenizer | None = None) -> Iterato
         done += len(batch)
 
 
-def of_tokens(documents: Iterable[Any]) -> Iterator[WordBatch]:
+def of_tokens(documents: Iterable[Any], first: int = 0) -> Iterator[WordBatch]:
     """Yield the words of documents that are lists of words.
+
+    Parameters
+    ----------
+    documents : iterable of sequences of str
+    first : int
+        The number of the first of them, for messages.
 
     Raises
     ------
     InputError
         A document is no list of words, or a word is no valid str.
     """
-    done = 0
-    lists = (_word_list(document, row) for row, document in enumerate(iterator_of(documents)))
+    done = first
+    numbered = enumerate(iterator_of(documents), first)
+    lists = (_word_list(document, row) for row, document in numbered)
     for batch in _batches(lists, BATCH_WORDS, lambda document, _: len(document)):
         yield _flattened(batch, done, "")
         done += len(batch)
