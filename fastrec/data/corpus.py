@@ -174,8 +174,8 @@ class Corpus(CorpusConstructors):
         Raises
         ------
         InputError
-            A word is empty or holds white space, so that it would not come back; or the
-            path cannot be written to.
+            A word would not come back, for it is empty, holds white space, or begins the
+            file with U+FEFF; or the path cannot be written to.
         """
         from fastrec.data.line_sentences import write
 

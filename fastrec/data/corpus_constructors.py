@@ -91,6 +91,9 @@ class CorpusConstructors:
     ) -> Corpus:
         """Return the corpus of text files in UTF-8, one document a line, empty lines too.
 
+        A line ends with a line feed, before which a carriage return may stand, and is never
+        cut, however long. A byte order mark at the start of a file is passed over.
+
         Parameters
         ----------
         path : path or list of paths

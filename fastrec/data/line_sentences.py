@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from fastrec.data.corpus import Corpus
 
 STEP = 1 << 16
+BYTE_ORDER_MARK = "\ufeff"
 
 
 def write(corpus: Corpus, path: str | PathLike[str]) -> None:
@@ -29,11 +30,18 @@ def _refuse_unwritable(corpus: Corpus) -> None:
         codes = np.arange(start, min(start + STEP, corpus.n_words), dtype=np.int32)
         for code, word in zip(codes.tolist(), corpus.word_ids.decode(codes), strict=True):
             if word.split() != [word]:
-                row = _first_document(corpus, code)
-                raise InputError(
-                    f"the word {word!r}, of document {row}, cannot be written as one of a line of "
-                    "words: it is empty or holds white space; replace it before making the corpus"
-                )
+                why = "it is empty or holds white space"
+                raise _unwritable(word, _first_document(corpus, code), why)
+    for word in corpus.word_ids.decode(corpus.tokens[: corpus.offsets[1]][:1]):
+        if word.startswith(BYTE_ORDER_MARK):
+            raise _unwritable(word, 0, "at the start of a file it passes for a byte order mark")
+
+
+def _unwritable(word: str, row: int, why: str) -> InputError:
+    return InputError(
+        f"the word {word!r}, of document {row}, cannot be written as one of a line of words: "
+        f"{why}; replace it before making the corpus"
+    )
 
 
 def _first_document(corpus: Corpus, code: int) -> int:
