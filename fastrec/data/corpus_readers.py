@@ -252,7 +252,7 @@ def _lists_of(texts: Any, file: Path, row: int) -> list[Any]:
 def _first_not_utf8(chunk: Utf8Chunk) -> int | None:
     for place in range(len(chunk)):
         try:
-            str(chunk.blob[chunk.offsets[place] : chunk.offsets[place + 1]], "utf-8")
+            chunk.blob[chunk.offsets[place] : chunk.offsets[place + 1]].tobytes().decode()
         except UnicodeDecodeError:
             return place
     return None

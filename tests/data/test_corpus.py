@@ -203,7 +203,7 @@ def test_what_makes_no_corpus_is_refused(make, message):
 def test_a_wrong_document_far_down_is_named_by_its_number():
     with pytest.raises(InputError, match="document 9000 must be a str, got None"):
         Corpus.from_texts(None if row == 9000 else "text" for row in range(10_000))
-    with pytest.raises(InputError, match="document 9000 must hold words.* got float"):
+    with pytest.raises(InputError, match=r"document 9000 must hold words.* got float"):
         Corpus.from_tokens([1.5] if row == 9000 else ["a"] for row in range(10_000))
 
 

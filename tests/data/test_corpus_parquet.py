@@ -132,7 +132,7 @@ def test_a_wrong_word_far_down_is_named_by_the_number_of_its_document(parquet):
 
 @pytest.mark.parametrize("tokenize", [None, str.split])
 def test_a_text_that_is_not_utf8_is_named_by_file_and_row(parquet, tokenize):
-    texts = not_utf8([b"good"] * 5000 + [b"caf\xe9"])
+    texts = not_utf8([b"good"] * 5000 + [b"\xe9t\xe9"])
     path = parquet({"text": texts})
     with pytest.raises(FormatError, match=r"row 5000 of .*texts\.parquet is not UTF-8"):
         Corpus.from_parquet(path, tokenize=tokenize)

@@ -1,4 +1,4 @@
-"""The words of a text, character by character: what the compiled and the regular tokenizer follow."""
+"""The words of a text, character by character: what both tokenizers of the package follow."""
 
 import unicodedata
 
