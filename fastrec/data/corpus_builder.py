@@ -43,9 +43,15 @@ class CodeStore:
         """Return the number of documents so far."""
         return len(self._offsets) - 1
 
-    def append(self, codes: np.ndarray, lengths: np.ndarray) -> None:
-        """Append documents of ``lengths``."""
-        self._offsets.append(len(self._tokens) + np.cumsum(lengths, dtype=np.int64))
+    def append(self, codes: np.ndarray, ends: np.ndarray) -> None:
+        """Append codes; documents end after so many of them as ``ends`` says, the last one may not.
+
+        Raises
+        ------
+        FastrecError
+            The temporary file cannot be written.
+        """
+        self._offsets.append(len(self._tokens) + ends)
         self._tokens.append(codes)
 
     def finish(
@@ -111,7 +117,7 @@ def build(
     store = CodeStore(memory_limit)
     for batch in batches:
         codes = words.add_column(utf8_column(batch.blob, batch.offsets))
-        store.append(codes, batch.counts)
+        store.append(codes, np.cumsum(batch.counts))
     named = document_map(ids() if callable(ids) else ids, len(store))
     return store.finish(len(words), words.finish_strings, named, where)
 
@@ -126,7 +132,8 @@ def taken(corpus: Corpus, rows: np.ndarray) -> Corpus:
     while start < len(rows):  # as many documents as have STEP tokens, or a longer one
         before = ends[start - 1] if start else 0
         stop = max(start + 1, int(np.searchsorted(ends, before + STEP, side="right")))
-        store.append(documents.take(rows[start:stop]).values, lengths[start:stop])
+        part = documents.take(rows[start:stop])
+        store.append(part.values, part.offsets[1:])
         start = stop
     ids = corpus.given_ids.take(rows) if corpus.given_ids is not None else int_map(rows)
     return store.finish(corpus.n_words, corpus.word_ids.take, ids)
