@@ -5,6 +5,7 @@ from fastrec.models.doc2vec import Doc2Vec
 from fastrec.models.embedder import Embedder
 from fastrec.models.item2vec import Item2Vec
 from fastrec.models.model import Model
+from fastrec.models.phrases import Phrases
 from fastrec.models.popularity import Popularity
 from fastrec.models.registry import MODEL_NAMES, load, model_class
 from fastrec.models.sentence import SentenceVectors
@@ -17,6 +18,7 @@ __all__ = [
     "Embedder",
     "Item2Vec",
     "Model",
+    "Phrases",
     "Popularity",
     "Recommendations",
     "Recommender",

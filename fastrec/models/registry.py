@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "Doc2Vec": "fastrec.models.doc2vec",
     "Item2Vec": "fastrec.models.item2vec",
+    "Phrases": "fastrec.models.phrases",
     "Popularity": "fastrec.models.popularity",
     "SentenceVectors": "fastrec.models.sentence",
     "Word2Vec": "fastrec.models.word2vec",
