@@ -29,7 +29,7 @@ class Corpus(CorpusConstructors):
     Made by one of the ``from_...`` constructors or by :func:`as_corpus`, in one pass
     that never holds the text. All words are kept: as codes go by frequency, a model's
     minimum count is a prefix of them. Takes 4 bytes a token, 8 a document, and for each
-    different word its UTF-8 and 20 bytes (about twice that while it is made); where the
+    different word its UTF-8 and 20 bytes (some three times that while it is made); where the
     tokens take more than ``memory_limit`` bytes, they lie in a temporary file that is
     mapped into memory. Safe to use from several threads at once.
 

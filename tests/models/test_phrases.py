@@ -418,3 +418,22 @@ def test_before_fit_there_are_no_phrases(tmp_path):
     for ask in (phrases.table, lambda: phrases.transform(TEXTS), lambda: phrases.save(tmp_path)):
         with pytest.raises(NotFittedError, match="call fit"):
             ask()
+
+
+@pytest.mark.realdata
+def test_phrases_of_an_encyclopedia_have_their_counts_and_scores(real_data):
+    corpus = fr.Corpus.from_parquet(real_data / "wiki17m" / "articles.parquet")
+    phrases = fr.Phrases(scoring="npmi", threshold=0.5).fit(corpus)
+    table = phrases.table()
+    (place,) = np.flatnonzero(table["phrase"] == "united_states")
+    united, states = corpus.word_ids.encode(["united", "states"])
+    begins = np.zeros(corpus.n_tokens + 1, bool)
+    begins[corpus.offsets] = True
+    pairs = (corpus.tokens[:-1] == united) & (corpus.tokens[1:] == states) & ~begins[1:-1]
+    share = pairs.sum() / corpus.n_tokens
+    by_chance = np.prod(corpus.counts[[united, states]] / corpus.n_tokens)
+    assert table["count"][place] == pairs.sum()
+    assert table["score"][place] == pytest.approx(np.log(share / by_chance) / -np.log(share))
+    joined_corpus = phrases.transform(corpus)
+    assert joined_corpus.n_tokens < corpus.n_tokens
+    assert len(joined_corpus) == len(corpus)
