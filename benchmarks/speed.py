@@ -15,8 +15,8 @@ from types import ModuleType
 from benchmarks.harness import MissingDataError, Row
 
 MODULES = (
-    *("word2vec_bench", "topk_bench", "evaluate_bench", "startup_bench", "files_bench"),
-    "memory_bench",
+    *("word2vec_bench", "doc2vec_bench", "topk_bench", "evaluate_bench", "startup_bench"),
+    *("files_bench", "memory_bench"),
 )
 COLUMNS = ("name", "threads", "unit", "ours", "peer", "peer_name", "ratio")
 WIDTHS = (18, 7, 10, 10, 10, 30, 6)
