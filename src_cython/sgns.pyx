@@ -34,6 +34,7 @@ cdef extern from "sgns.h":
         int output_layer
         int negatives
         int group
+        int apart
         const int64_t *paths
         const int32_t *nodes
         const float *branches
@@ -50,8 +51,9 @@ cdef extern from "sgns.h":
     const int HIERARCHICAL_SOFTMAX
     const int FULL_SOFTMAX
     int64_t sgns_scratch_bytes(const SgnsPlan *plan, int64_t capacity) nogil
-    void sgns_train(const SgnsPlan *plan, int64_t start, int64_t stop, int64_t capacity,
-                    float rate_from, float rate_to, char *scratch, double *totals) nogil
+    void sgns_train(const SgnsPlan *plan, const int64_t *starts, int64_t count, int64_t grain,
+                    int64_t capacity, float rate_from, float rate_to, char *scratch,
+                    double *totals) nogil
     void sgns_infer(const SgnsPlan *plan, int64_t first, int64_t last, int64_t begin, int64_t end,
                     int64_t epochs, const uint64_t *keys, float rate_from, float rate_to,
                     int64_t grain, int64_t capacity, char *scratch, double *totals) nogil
@@ -118,6 +120,9 @@ cdef class Trainer:
     group : int
         Neighbouring windows, up to ``LARGEST_GROUP``, that share noise items; 0: each pair draws.
         Must be 1 without noise.
+    apart : bool
+        The centers of a group draw noise of their own instead; their scores are taken before any of
+        them is trained. Only with noise, for CBOW and ``documents_only``.
     tree : tuple (paths, nodes, branches) or None
         For hierarchical softmax: int64 (items + 1,), int32 and float32 (paths[-1],), read. Item
         ``i`` passes the rows ``nodes[paths[i]:paths[i + 1]]`` of ``output`` and leaves them by
@@ -145,7 +150,7 @@ cdef class Trainer:
                  const int64_t[::1] offsets, const float[:, ::1] input,
                  const float[:, ::1] output, *, int64_t window, bint dynamic_window,
                  bint past_only, bint cbow, bint concatenated=False,
-                 const uint64_t[::1] noise=None, int negatives=0, int group=1, tree=None,
+                 const uint64_t[::1] noise=None, int negatives=0, int group=1, bint apart=False, tree=None,
                  const uint32_t[::1] keep=None, const float[::1] values=None,
                  float[:, ::1] documents=None, const int32_t[::1] document_rows=None,
                  bint documents_only=False, bint frozen=False, int64_t hot_rows=0,
@@ -177,6 +182,7 @@ cdef class Trainer:
             self._set_tree(paths, nodes, branches)
         self.plan.negatives = negatives
         self.plan.group = group
+        self.plan.apart = apart
         if documents is not None and documents.shape[0]:
             self.plan.documents = &documents[0, 0]
             self.plan.document_rows = &document_rows[0]
@@ -208,26 +214,28 @@ cdef class Trainer:
         """Return the bytes of scratch that a call needs to lay out ``capacity`` tokens."""
         return sgns_scratch_bytes(&self.plan, capacity)
 
-    def train(self, int64_t start, int64_t stop, int64_t capacity, float rate_from, float rate_to,
-              char[::1] scratch, double[::1] totals):
-        """Train on the tokens ``[start, stop)`` as centers, without the GIL.
+    def train(self, const int64_t[::1] starts, int64_t grain, int64_t capacity, float rate_from,
+              float rate_to, char[::1] scratch, double[::1] totals):
+        """Train on pieces of the log one after the other, without the GIL.
 
         Parameters
         ----------
-        start, stop : int
-            A non-empty range of tokens.
+        starts : int64 (pieces,), read
+            The first token of each piece, whose tokens are centers; at least one piece.
+        grain : int
+            Tokens of a piece, at least 1; the log's end cuts the last.
         capacity : int
-            At least ``stop - start`` plus the context tokens outside of it.
+            At least ``grain`` plus the context tokens outside of a piece.
         rate_from, rate_to : float
-            Learning rate at ``start`` and at ``stop``, linear between.
+            Learning rate at the beginning and at the end, linear between.
         scratch : bytes, written
             64-byte aligned; see :meth:`scratch_bytes`. One per thread.
         totals : float64 (2,), written
             The loss and the weight of the positive pairs are added.
         """
         with nogil:
-            sgns_train(&self.plan, start, stop, capacity, rate_from, rate_to, &scratch[0],
-                       &totals[0])
+            sgns_train(&self.plan, &starts[0], starts.shape[0], grain, capacity, rate_from, rate_to,
+                       &scratch[0], &totals[0])
 
     def infer(self, int64_t first, int64_t last, int64_t begin, int64_t end, int64_t epochs,
               const uint64_t[:, ::1] keys, float rate_from, float rate_to, int64_t grain,

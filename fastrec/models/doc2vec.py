@@ -22,7 +22,7 @@ from fastrec.runtime.random import stream_key
 from fastrec.runtime.threads import Team, resolve_threads
 from fastrec.search import Recommendations, Vectors
 from fastrec.training.loop import Run
-from fastrec.training.sgns import LARGEST_PIECE
+from fastrec.training.sgns import DOCUMENT_PIECE, LARGEST_PIECE
 
 # Inference hands out documents of about this many words at once, so that threads share the work
 # evenly and Ctrl-C is heard; longer documents go epoch by epoch.
@@ -76,6 +76,7 @@ class Doc2Vec(WordModel):
     """
 
     window: int
+    _largest_piece = DOCUMENT_PIECE
     _documents: np.ndarray
     _document_vectors: Vectors | None = None
     document_ids: IdMap
@@ -158,11 +159,6 @@ class Doc2Vec(WordModel):
 
     def _output_places(self, form: dict[str, Any]) -> int:
         return 1 + 2 * form["window"] if "window" in form else 1
-
-    def _group(self) -> int:
-        if self.architecture == "dbow" and not self.train_words:
-            return {"pair": 0, "window": 1, "block": 8}[self.negative_sharing]
-        return super()._group()
 
     def _begin(self, corpus: Corpus) -> None:
         super()._begin(corpus)

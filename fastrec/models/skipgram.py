@@ -17,7 +17,7 @@ from fastrec.runtime.threads import Team, resolve_threads
 from fastrec.training.huffman import Tree, grown_tree, huffman_tree
 from fastrec.training.loop import Meter, Run, run_epochs
 from fastrec.training.negatives import keep_thresholds, noise_table
-from fastrec.training.sgns import Pieces, Rate, SgnsEpochs, hot_rows
+from fastrec.training.sgns import LARGEST_PIECE, Pieces, Rate, SgnsEpochs, hot_rows
 
 WINDOWS_A_DRAW = {"pair": 0, "window": 1, "block": 4}
 LOSSES = ("negative_sampling", "hierarchical_softmax", "softmax")
@@ -52,6 +52,7 @@ class SkipGramModel(Model):
     max_vocab: int | None = None
 
     _item_noun = "item"
+    _largest_piece = LARGEST_PIECE
     _catalogue: Catalogue
     _dim: int
     _form: dict[str, Any]  # the parameters that the output layer was made by
@@ -165,9 +166,9 @@ class SkipGramModel(Model):
 
     def _pieces(self, tokens: Tokens) -> Pieces:
         products = stride_of(self.dim) * (1 + self.negatives)
-        return Pieces.of(len(tokens), self.window, tokens.longest, products)
+        return Pieces.of(len(tokens), self.window, tokens.longest, products, self._largest_piece)
 
-    def _output_layer(self) -> dict[str, Any]:
+    def _output_layer(self, documents_only: bool) -> dict[str, Any]:
         """Return the arguments of the kernel that say what centers are predicted with."""
         if self.loss == "hierarchical_softmax":
             tree = grown_tree(self._tree_counts, self._tree_blocks)
@@ -177,18 +178,25 @@ class SkipGramModel(Model):
         return {
             "noise": noise_table(self._catalogue.item_counts, self.ns_exponent),
             "negatives": self.negatives,
-            "group": self._group(),
+            **self._noise_sharing(documents_only),
         }
 
-    def _group(self) -> int:
-        """Return how many neighbouring centers share noise; 0 where each pair draws its own."""
-        return max(WINDOWS_A_DRAW[self.negative_sharing], self._is_cbow())
+    def _noise_sharing(self, documents_only: bool) -> dict[str, Any]:
+        """Return the arguments of the kernel that say which centers share noise."""
+        most = isa.load("sgns").LARGEST_GROUP
+        if self.negative_sharing == "block" and documents_only:
+            return {"group": most}
+        if self.negative_sharing == "block" or not (self._is_cbow() or documents_only):
+            return {"group": WINDOWS_A_DRAW[self.negative_sharing]}
+        return {"group": most, "apart": True}  # one input row a center: a window is a pair
 
     def _hot_rows(self, items: int, threads: int) -> tuple[int, int]:
         """Return what :func:`hot_rows` does; in a full softmax no row is hotter than another."""
         return hot_rows(items, threads) if self.loss != "softmax" else (0, 0)
 
-    def _trainer(self, tokens: Tokens, threads: int, **options: Any) -> Any:
+    def _trainer(
+        self, tokens: Tokens, threads: int, *, documents_only: bool = False, **options: Any
+    ) -> Any:
         """Return the compiled trainer of this model on the tokens."""
         hot, centers = self._hot_rows(len(self._inputs), threads)
         arguments: dict[str, Any] = {
@@ -200,7 +208,8 @@ class SkipGramModel(Model):
             "values": tokens.weights,
             "hot_rows": min(hot, len(self._outputs)),
             "hot_centers": centers,
-            **self._output_layer(),
+            "documents_only": documents_only,
+            **self._output_layer(documents_only),
             **options,
         }
         return isa.load("sgns").Trainer(
@@ -266,7 +275,7 @@ class SkipGramModel(Model):
         elif self.loss == "softmax":
             rows = max(items, 1)
         else:
-            options["noise"] = np.zeros(1, dtype=np.uint64)
+            options |= {"noise": np.zeros(1, dtype=np.uint64), **self._noise_sharing(False)}
         nothing = np.zeros(1, dtype=np.int32)
         trainer = isa.load("sgns").Trainer(
             nothing,

@@ -14,8 +14,10 @@
 static inline int32_t alias_draw(const uint64_t *table, int64_t items, uint64_t *state) {
     uint64_t draw = random_next(state);
     uint64_t slot = ((draw >> 32) * (uint64_t)items) >> 32;
-    uint64_t entry = table[slot];
-    return (uint32_t)draw <= (uint32_t)entry ? (int32_t)slot : (int32_t)(entry >> 32);
+    uint64_t entry = table[slot], alias = entry >> 32;
+    /* No branch: it would be guessed wrong half the time, and the draws after it would wait. */
+    uint64_t stands = 0 - (uint64_t)((uint32_t)draw <= (uint32_t)entry);
+    return (int32_t)(alias ^ ((slot ^ alias) & stands));
 }
 
 static inline uint64_t alias_entry(double share, int64_t alias) {

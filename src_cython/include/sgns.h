@@ -13,6 +13,8 @@
 #include "sgns_block.h"
 #include "sgns_walk.h"
 
+enum { SUM_VECTORS = 4 }; /* of a row, summed in registers at once */
+
 /* The input rows that are trained against a group's output rows at once. */
 typedef struct {
     int count;
@@ -39,7 +41,8 @@ static void forgive_collisions(Walk *walk, const Group *group, const Inputs *inp
         for (int r = 0; r < inputs->count; r++) {
             float w = inputs->sum[r];
             for (int j = 0; j < group->count; j++)
-                if (walk->noise_items[side][k] == walk->layout.item[group->first + j])
+                if (walk->noise_items[side][group->count + k] ==
+                    walk->layout.item[group->first + j])
                     w -= inputs->seen[r][j];
             walk->weight[block_place(inputs->count, group->columns, r, group->count + k)] = -w;
         }
@@ -112,7 +115,7 @@ static void find_inputs(const Walk *walk, const Group *group, int64_t low, int64
         if (sum == 0) continue;
         inputs->sum[inputs->count] = sum;
         inputs->x[inputs->count++] = is_document ? document_row(walk, group->first)
-                                                 : input_row(walk, layout->item[position]);
+                                                 : walk->input_rows[position];
     }
 }
 
@@ -137,7 +140,7 @@ static void train_pairs(Walk *walk, const Group *group, int side) {
         Group pair = *group;
         for (int k = 0; k < plan->negatives; k++) {
             int32_t item = alias_draw(plan->noise, plan->items, &state);
-            walk->noise_items[side][k] = item;
+            walk->noise_items[side][pair.columns] = item;
             pair.collides |= item == walk->layout.item[group->first];
             walk->rows[side][pair.columns++] = output_row(walk, item);
         }
@@ -155,21 +158,38 @@ static inline int64_t slot_of(const SgnsPlan *plan, int64_t center, int64_t posi
     return (step + (position < center)) * plan->stride;
 }
 
+/* sum[0 : N vectors) = start + the rows of the positions [low, high) but for `center`, scaled. */
+SIMD_INLINE void sum_rows(const int N, float *const *rows, int64_t low, int64_t high,
+                          int64_t center, const float *start, float scale, int64_t place,
+                          float *sum) {
+    simd_float total[SUM_VECTORS];
+    UNROLL
+    for (int n = 0; n < N; n++)
+        total[n] = start ? simd_load(start + place + n * SIMD_LANES) : simd_set1(0.0f);
+    for (int64_t i = low; i < high; i++) {
+        if (i == center) continue;
+        const float *row = rows[i] + place;
+        UNROLL
+        for (int n = 0; n < N; n++) total[n] = simd_add(total[n], simd_load(row + n * SIMD_LANES));
+    }
+    UNROLL
+    for (int n = 0; n < N; n++)
+        simd_store(sum + place + n * SIMD_LANES, simd_mul(total[n], simd_set1(scale)));
+}
+
 /* hidden = the mean of the rows of a center's window and its document; returns how many they are.
  */
 static int64_t mean_of_window(const Walk *walk, int64_t center, float *hidden) {
     const SgnsPlan *plan = walk->plan;
-    const Layout *layout = &walk->layout;
-    int64_t low = layout->low[center], high = layout->high[center];
+    int64_t low = walk->layout.low[center], high = walk->layout.high[center], c = 0;
     const float *document = plan->documents ? document_row(walk, center) : NULL;
     int64_t count = high - low - (center >= low && center < high) + (document != NULL);
-    simd_float scale = simd_set1(count ? 1.0f / (float)count : 0.0f);
-    for (int64_t c = 0; c < plan->stride; c += SIMD_LANES) {
-        simd_float sum = document ? simd_load(document + c) : simd_set1(0.0f);
-        for (int64_t i = low; i < high; i++)
-            if (i != center) sum = simd_add(sum, simd_load(input_row(walk, layout->item[i]) + c));
-        simd_store(hidden + c, simd_mul(sum, scale));
-    }
+    float scale = count ? 1.0f / (float)count : 0.0f;
+    float *const *rows = walk->input_rows;
+    for (; c + SUM_VECTORS * SIMD_LANES <= plan->stride; c += SUM_VECTORS * SIMD_LANES)
+        sum_rows(SUM_VECTORS, rows, low, high, center, document, scale, c, hidden);
+    for (; c < plan->stride; c += SIMD_LANES)
+        sum_rows(1, rows, low, high, center, document, scale, c, hidden);
     return count;
 }
 
@@ -182,7 +202,7 @@ static void concatenate_window(const Walk *walk, int64_t center, float *hidden) 
     memcpy(hidden, document_row(walk, center), bytes);
     for (int64_t i = layout->low[center]; i < layout->high[center]; i++)
         if (i != center)
-            memcpy(hidden + slot_of(plan, center, i), input_row(walk, layout->item[i]), bytes);
+            memcpy(hidden + slot_of(plan, center, i), walk->input_rows[i], bytes);
 }
 
 static inline void add_to_row(float *row, const float *step, int64_t floats) {
@@ -198,8 +218,16 @@ static void spread_error(Walk *walk, int64_t center, const float *error) {
     if (plan->frozen) return;
     for (int64_t i = layout->low[center]; i < layout->high[center]; i++)
         if (i != center)
-            add_to_row(input_row(walk, layout->item[i]), error + slot_of(plan, center, i),
-                       plan->stride);
+            add_to_row(walk->input_rows[i], error + slot_of(plan, center, i), plan->stride);
+}
+
+/* Make a center's hidden row; returns the weight of its pair, 0 where there is nothing to it. */
+static float compose_hidden(const Walk *walk, int64_t center, float *hidden) {
+    if (walk->plan->concatenated)
+        concatenate_window(walk, center, hidden);
+    else if (!mean_of_window(walk, center, hidden))
+        return 0.0f;
+    return center_weight(walk, center);
 }
 
 static void train_cbow(Walk *walk, const Group *group, int side) {
@@ -208,19 +236,73 @@ static void train_cbow(Walk *walk, const Group *group, int side) {
     float *error[MAX_GROUP];
     inputs.count = group->count;
     for (int j = 0; j < group->count; j++) {
-        int64_t center = group->first + j, sources = 1;
         inputs.x[j] = walk->hidden + j * plan->output_stride;
         error[j] = walk->error + j * plan->output_stride;
-        if (plan->concatenated)
-            concatenate_window(walk, center, inputs.x[j]);
-        else
-            sources = mean_of_window(walk, center, inputs.x[j]);
-        inputs.sum[j] = sources ? center_weight(walk, center) : 0.0f;
+        inputs.sum[j] = compose_hidden(walk, group->first + j, inputs.x[j]);
         for (int t = 0; t < group->count; t++) inputs.seen[j][t] = t == j ? inputs.sum[j] : 0.0f;
     }
     memset(walk->error, 0, sizeof(float) * (size_t)(group->count * plan->output_stride));
     train_block(walk, group, &inputs, error, side);
     for (int j = 0; j < group->count; j++) spread_error(walk, group->first + j, error[j]);
+}
+
+/* ---- CBOW and documents alone with noise for each center: one input row against the output rows
+ * of its center. The centers of a group take turns, but their scores are all taken first, so that
+ * none waits for the one before it. */
+
+static void prefetch_apart(const Walk *walk, const Group *group, int j, int side) {
+    int width = 1 + walk->plan->negatives;
+    if (j >= group->count) return;
+    for (int t = 0; t < width; t++)
+        prefetch_row(walk->rows[side][j * width + t], walk->plan->output_stride);
+}
+
+static void weigh_apart(Walk *walk, const Group *group, const float *seen, int side) {
+    float *weight = walk->weight;
+    for (int j = 0, column = 0; j < group->count; j++) {
+        weight[column++] = seen[j];
+        for (int k = 0; k < walk->plan->negatives; k++) weight[column++] = -seen[j];
+    }
+    if (!group->collides) return;
+    for (int j = 0, column = 0; j < group->count; j++, column++)
+        for (int k = 0; k < walk->plan->negatives; k++)
+            if (walk->noise_items[side][++column] == walk->layout.item[group->first + j])
+                weight[column] = 0.0f;
+}
+
+/* Train a group and bring the rows of the next one close, which are on the other side. */
+static void train_apart(Walk *walk, const Group *group, const Group *next, int side) {
+    const SgnsPlan *plan = walk->plan;
+    int64_t chunks = plan->output_stride / SIMD_LANES;
+    int width = 1 + plan->negatives;
+    float *x[MAX_GROUP], *change[MAX_GROUP], seen[MAX_GROUP];
+    for (int j = 0; j < group->count; j++) {
+        if (plan->documents_only) {
+            x[j] = change[j] = document_row(walk, group->first + j);
+            seen[j] = center_weight(walk, group->first + j);
+        } else {
+            x[j] = walk->hidden + j * plan->output_stride;
+            change[j] = walk->error + j * plan->output_stride;
+            seen[j] = compose_hidden(walk, group->first + j, x[j]);
+        }
+        walk->pairs += seen[j];
+    }
+    if (!plan->documents_only)
+        memset(walk->error, 0, sizeof(float) * (size_t)(group->count * plan->output_stride));
+    for (int j = 0; j < group->count; j++) {
+        prefetch_apart(walk, next, j, 1 - side);
+        block_scores(x + j, 1, walk->rows[side] + j * width, width, chunks,
+                     walk->score + j * width);
+    }
+    for (int j = group->count; j < next->count; j++) prefetch_apart(walk, next, j, 1 - side);
+    weigh_apart(walk, group, seen, side);
+    walk->loss += block_coefficients(walk->score, walk->weight, (int64_t)group->count * width,
+                                     walk->learning_rate);
+    for (int j = 0; j < group->count; j++)
+        block_update(x + j, change + j, 1, walk->rows[side] + j * width, width, chunks,
+                     walk->score + j * width, plan->frozen);
+    if (plan->documents_only) return;
+    for (int j = 0; j < group->count; j++) spread_error(walk, group->first + j, change[j]);
 }
 
 /* ---- The walk over one call's centers. */
@@ -229,43 +311,59 @@ static void train_layout(Walk *walk, float rate_from, float rate_to, int64_t tok
     const SgnsPlan *plan = walk->plan;
     Group groups[2];
     int side = 0;
-    int64_t exchanged = walk->layout.first;
-    copy_hot_rows(walk);
+    find_input_rows(walk);
     draw_group(walk, &groups[0], walk->layout.first, 0, 0);
     while (groups[side].count) {
         Group *group = &groups[side];
         draw_group(walk, &groups[1 - side], group->first + group->count, group->high, 1 - side);
         float done = (float)walk->layout.place[group->first] / (float)tokens;
         walk->learning_rate = rate_from + (rate_to - rate_from) * done;
-        if (plan->cbow)
+        if (plan->apart)
+            train_apart(walk, group, &groups[1 - side], side);
+        else if (plan->cbow)
             train_cbow(walk, group, side);
         else if (plan->group || plan->output_layer != NEGATIVE_SAMPLING)
             train_skipgram(walk, group, side);
         else
             train_pairs(walk, group, side);
+        walk->unexchanged += group->count;
+        if (plan->hot_rows && walk->unexchanged >= plan->hot_centers) exchange_hot_rows(walk);
         side = 1 - side;
-        if (plan->hot_rows && groups[side].first - exchanged >= plan->hot_centers) {
-            exchange_hot_rows(walk);
-            exchanged = groups[side].first;
-        }
     }
-    exchange_hot_rows(walk);
 }
 
-/* Train on the centers [start, stop); totals[0] += loss, totals[1] += weight of the positive pairs.
+/* Train on the centers [start, stop) at a rate that goes linearly from rate_from to rate_to. */
+static void train_piece(Walk *walk, int64_t start, int64_t stop, float rate_from, float rate_to) {
+    lay_out(&walk->layout, walk->plan, start, stop);
+    train_layout(walk, rate_from, rate_to, stop - start);
+}
+
+static void add_totals(const Walk *walk, double *totals) {
+    totals[0] += walk->loss;
+    totals[1] += walk->pairs;
+}
+
+/* Train on pieces of a log one after the other: centers [starts[i], starts[i] + grain), up to the
+ * log's end; totals[0] += loss, totals[1] += weight of the positive pairs.
  *
- * capacity: tokens that may be laid out: stop - start plus the contexts outside. The learning rate
- * goes from rate_from at `start` linearly to rate_to at `stop`. scratch: sgns_scratch_bytes()
- * bytes, 64-byte aligned.
+ * capacity: tokens that may be laid out: grain plus the contexts outside. The learning rate goes
+ * from rate_from linearly to rate_to. scratch: sgns_scratch_bytes() bytes, 64-byte aligned.
  */
-static void sgns_train(const SgnsPlan *plan, int64_t start, int64_t stop, int64_t capacity,
-                       float rate_from, float rate_to, char *scratch, double *totals) {
+static void sgns_train(const SgnsPlan *plan, const int64_t *starts, int64_t count, int64_t grain,
+                       int64_t capacity, float rate_from, float rate_to, char *scratch,
+                       double *totals) {
     Walk walk = {.plan = plan};
+    int64_t tokens = plan->offsets[plan->sequences];
+    float step = (rate_to - rate_from) / (float)count;
     place_walk(&walk, capacity, scratch);
-    lay_out(&walk.layout, plan, start, stop);
-    train_layout(&walk, rate_from, rate_to, stop - start);
-    totals[0] += walk.loss;
-    totals[1] += walk.pairs;
+    copy_hot_rows(&walk);
+    for (int64_t i = 0; i < count; i++) {
+        int64_t stop = starts[i] + grain < tokens ? starts[i] + grain : tokens;
+        float rate = rate_from + step * (float)i;
+        train_piece(&walk, starts[i], stop, rate, i + 1 == count ? rate_to : rate + step);
+    }
+    exchange_hot_rows(&walk);
+    add_totals(&walk, totals);
 }
 
 /* Train the rows of the documents [first, last), each by itself, over the epochs [from, to) of
@@ -278,6 +376,7 @@ static void sgns_train(const SgnsPlan *plan, int64_t start, int64_t stop, int64_
 static void sgns_infer(const SgnsPlan *plan, int64_t first, int64_t last, int64_t from, int64_t to,
                        int64_t epochs, const uint64_t *keys, float rate_from, float rate_to,
                        int64_t grain, int64_t capacity, char *scratch, double *totals) {
+    Walk walk = {0};
     for (int64_t document = first; document < last; document++) {
         int64_t length = plan->offsets[document + 1] - plan->offsets[document];
         int64_t offsets[2] = {0, length};
@@ -286,6 +385,8 @@ static void sgns_infer(const SgnsPlan *plan, int64_t first, int64_t last, int64_
         one.offsets = offsets;
         one.sequences = 1;
         one.document_rows = plan->document_rows + document;
+        walk.plan = &one;
+        place_walk(&walk, capacity, scratch);
         for (int64_t epoch = from; epoch < to; epoch++) {
             one.keep_key = keys[3 * epoch];
             one.window_key = keys[3 * epoch + 1];
@@ -293,10 +394,11 @@ static void sgns_infer(const SgnsPlan *plan, int64_t first, int64_t last, int64_
             float rate = rate_from + (rate_to - rate_from) * (float)epoch / (float)epochs;
             for (int64_t start = 0; start < length; start += grain) {
                 int64_t stop = start + grain < length ? start + grain : length;
-                sgns_train(&one, start, stop, capacity, rate, rate, scratch, totals);
+                train_piece(&walk, start, stop, rate, rate);
             }
         }
     }
+    add_totals(&walk, totals);
 }
 
 #endif

@@ -99,6 +99,26 @@ SIMD_INLINE void tile_update(const int N, const int frozen, float *const *x, flo
     }
 }
 
+/* The same for one row, whose coefficients stay in registers. */
+SIMD_INLINE void row_update(const int N, const int frozen, const float *x, float *change,
+                            float *const *y, int64_t chunks, const float *g) {
+    simd_float factor[TILE];
+    UNROLL
+    for (int n = 0; n < N; n++) factor[n] = simd_set1(g[n]);
+    for (int64_t c = 0; c < chunks; c++) {
+        int64_t place = c * SIMD_LANES;
+        simd_float row = simd_load(x + place);
+        simd_float moved = change == x ? row : simd_load(change + place);
+        UNROLL
+        for (int n = 0; n < N; n++) moved = simd_fma(factor[n], simd_load(y[n] + place), moved);
+        simd_store(change + place, moved);
+        if (frozen) continue;
+        UNROLL
+        for (int n = 0; n < N; n++)
+            simd_store(y[n] + place, simd_fma(factor[n], row, simd_load(y[n] + place)));
+    }
+}
+
 #define FOR_TILE_WIDTH(n, CALL) \
     switch (n) {                \
         case 1:                 \
@@ -201,7 +221,11 @@ static void block_update(float *const *x, float *const *change, int rows, float 
         int n = columns - t < TILE ? columns - t : TILE;
         const float *part = g + (int64_t)rows * t;
 #define CALL(N)                                                  \
-    if (frozen)                                                  \
+    if (rows == 1 && frozen)                                     \
+        row_update(N, 1, x[0], change[0], y + t, chunks, part);  \
+    else if (rows == 1)                                          \
+        row_update(N, 0, x[0], change[0], y + t, chunks, part);  \
+    else if (frozen)                                             \
         tile_update(N, 1, x, change, rows, y + t, chunks, part); \
     else if (change == x)                                        \
         tile_update(N, 0, x, x, rows, y + t, chunks, part);      \

@@ -32,6 +32,7 @@ typedef struct {
     int output_layer; /* NEGATIVE_SAMPLING, HIERARCHICAL_SOFTMAX or FULL_SOFTMAX */
     int negatives;
     int group; /* windows that share their noise items; 0 = drawn for each pair */
+    int apart; /* a group's centers draw noise of their own and are only scored at once */
     /* Hierarchical softmax: the path of item i is [paths[i], paths[i + 1]) of both arrays. */
     const int64_t *paths;
     const int32_t *nodes;   /* rows of the output matrix */

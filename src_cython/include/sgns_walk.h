@@ -32,15 +32,17 @@ typedef struct {
     const SgnsPlan *plan;
     Layout layout;
     float **rows[2]; /* output rows of the group at work and of the next */
-    int32_t *noise_items[2];
+    int32_t *noise_items[2]; /* of the output rows that are noise */
     float *branches[2]; /* hierarchical softmax: the sign of each output row */
+    float **input_rows; /* of each token that is laid out */
     float *score, *weight, *hidden, *error;
     HotRows hot_input, hot_output;
+    int64_t unexchanged; /* centers since hot rows were exchanged */
     float learning_rate;
     double loss, pairs;
 } Walk;
 
-/* Bring a row close for writing. */
+/* Bring a row close. */
 static inline void prefetch_row(const float *row, int64_t floats) {
     for (int64_t i = 0; i < floats; i += 16) SIMD_PREFETCH(row + i);
 }
@@ -50,9 +52,13 @@ static inline void prefetch_row(const float *row, int64_t floats) {
  * changed to the matrices every `hot_centers` centers. Two threads that exchange the same line at
  * once may lose a change, as with every other row here. */
 
-static inline float *input_row(const Walk *walk, int64_t item) {
-    float *matrix = item < walk->plan->hot_rows ? walk->hot_input.rows : walk->plan->input;
-    return matrix + item * walk->plan->stride;
+static void find_input_rows(Walk *walk) {
+    const SgnsPlan *plan = walk->plan;
+    for (int64_t i = 0; i < walk->layout.length; i++) {
+        int64_t item = walk->layout.item[i];
+        float *matrix = item < plan->hot_rows ? walk->hot_input.rows : plan->input;
+        walk->input_rows[i] = matrix + item * plan->stride;
+    }
 }
 
 static inline float *output_row(const Walk *walk, int64_t row) {
@@ -77,14 +83,17 @@ static void exchange_hot(HotRows *hot, float *matrix, int64_t floats) {
 
 static void copy_hot_rows(Walk *walk) {
     const SgnsPlan *plan = walk->plan;
-    copy_hot(&walk->hot_input, plan->input, plan->hot_rows * plan->stride);
+    if (!plan->documents_only)
+        copy_hot(&walk->hot_input, plan->input, plan->hot_rows * plan->stride);
     copy_hot(&walk->hot_output, plan->output, plan->hot_rows * plan->output_stride);
 }
 
 static void exchange_hot_rows(Walk *walk) {
     const SgnsPlan *plan = walk->plan;
-    exchange_hot(&walk->hot_input, plan->input, plan->hot_rows * plan->stride);
+    if (!plan->documents_only)
+        exchange_hot(&walk->hot_input, plan->input, plan->hot_rows * plan->stride);
     exchange_hot(&walk->hot_output, plan->output, plan->hot_rows * plan->output_stride);
+    walk->unexchanged = 0;
 }
 
 /* ---- Groups of centers and the output rows that they are trained against. */
@@ -94,16 +103,21 @@ static inline uint64_t noise_state(const Walk *walk, int64_t center) {
                             (uint64_t)(walk->layout.place[center] + walk->layout.base));
 }
 
-static void add_noise_rows(Walk *walk, Group *group, int side) {
+/* Draw noise for the centers [first, first + count). */
+static void add_noise_rows(Walk *walk, Group *group, int64_t first, int count, int side) {
     const SgnsPlan *plan = walk->plan;
-    uint64_t state = noise_state(walk, group->first);
+    uint64_t state = noise_state(walk, first);
     for (int k = 0; k < plan->negatives; k++) {
         int32_t item = alias_draw(plan->noise, plan->items, &state);
-        walk->noise_items[side][k] = item;
-        for (int j = 0; j < group->count; j++)
-            group->collides |= item == walk->layout.item[group->first + j];
+        for (int j = 0; j < count; j++) group->collides |= item == walk->layout.item[first + j];
+        walk->noise_items[side][group->columns] = item;
         walk->rows[side][group->columns++] = output_row(walk, item);
     }
+}
+
+static void add_center_rows(Walk *walk, Group *group, int64_t first, int count, int side) {
+    for (int j = 0; j < count; j++)
+        walk->rows[side][group->columns++] = output_row(walk, walk->layout.item[first + j]);
 }
 
 static void add_path_rows(Walk *walk, Group *group, int side) {
@@ -126,12 +140,16 @@ static void add_output_rows(Walk *walk, Group *group, int side) {
             walk->rows[side][group->columns++] = output_row(walk, i);
         return; /* too many to be brought close ahead of time */
     }
-    for (int j = 0; j < group->count; j++)
-        walk->rows[side][group->columns++] = output_row(walk, walk->layout.item[group->first + j]);
-    if (plan->group) add_noise_rows(walk, group, side);
+    /* Each center beside its own noise, or all centers and then the noise that they share. */
+    int step = plan->apart ? 1 : group->count;
+    for (int j = 0; j < group->count; j += step) {
+        add_center_rows(walk, group, group->first + j, step, side);
+        if (plan->group) add_noise_rows(walk, group, group->first + j, step, side);
+    }
 }
 
-/* Choose the centers that begin at `first` as the next group, draw its noise, fetch its rows. */
+/* Choose the centers that begin at `first` as the next group and draw its noise; fetch its rows,
+ * but for those that train_apart fetches. */
 static void draw_group(Walk *walk, Group *group, int64_t first, int64_t fetched, int side) {
     const SgnsPlan *plan = walk->plan;
     const Layout *layout = &walk->layout;
@@ -145,12 +163,12 @@ static void draw_group(Walk *walk, Group *group, int64_t first, int64_t fetched,
     }
     if (!group->count) return;
     add_output_rows(walk, group, side);
-    if (plan->output_layer != FULL_SOFTMAX)
+    if (plan->output_layer != FULL_SOFTMAX && !plan->apart)
         for (int t = 0; t < group->columns; t++)
             prefetch_row(walk->rows[side][t], plan->output_stride);
     if (plan->documents_only) return;
     for (int64_t i = fetched; i < group->high; i++)
-        prefetch_row(input_row(walk, layout->item[i]), plan->stride);
+        prefetch_row(walk->input_rows[i], plan->stride);
 }
 
 /* ---- Scratch memory. */
@@ -158,7 +176,8 @@ static void draw_group(Walk *walk, Group *group, int64_t first, int64_t fetched,
 /* Output rows that a group has at most. */
 static int64_t most_columns(const SgnsPlan *plan) {
     if (plan->output_layer == HIERARCHICAL_SOFTMAX) return plan->longest_path;
-    return plan->output_layer == FULL_SOFTMAX ? plan->items : MAX_GROUP + plan->negatives;
+    if (plan->output_layer == FULL_SOFTMAX) return plan->items;
+    return MAX_GROUP + (plan->apart ? MAX_GROUP : 1) * plan->negatives;
 }
 
 static void *carve(char **free_memory, int64_t bytes) {
@@ -189,6 +208,7 @@ static char *place_walk(Walk *walk, int64_t capacity, char *scratch) {
     walk->layout.high = carve(&scratch, capacity * 4);
     walk->layout.sequence = carve(&scratch, capacity * 4);
     walk->layout.place = carve(&scratch, capacity * 4);
+    walk->input_rows = carve(&scratch, capacity * (int64_t)sizeof(float *));
     if (plan->values) walk->layout.value = carve(&scratch, capacity * 4);
     return scratch;
 }

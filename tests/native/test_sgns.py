@@ -90,6 +90,7 @@ def make_trainer(setup, level, writeable=True, **options):
         concatenated=setup.concatenated,
         negatives=setup.negatives,
         group=setup.group,
+        apart=setup.apart,
         documents=matrices.get("documents"),
         document_rows=np.arange(len(setup.offsets) - 1, dtype=np.int32),
         documents_only=setup.documents_only,
@@ -107,7 +108,7 @@ def run_kernel(setup, level, ranges, rates=(0.1, 0.05), **options):
     scratch = aligned_empty((trainer.scratch_bytes(capacity),), np.int8)
     totals = np.zeros(2)
     for start, stop in ranges:
-        trainer.train(start, stop, capacity, *rates, scratch, totals)
+        trainer.train(np.array([start]), stop - start, capacity, *rates, scratch, totals)
     return matrices, totals
 
 
@@ -138,6 +139,13 @@ def test_cbow_follows_the_reference(level, dim, group):
 
 
 @pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("dim", SIZES)
+@pytest.mark.parametrize("group", [1, 3, 8])
+def test_cbow_with_noise_for_each_center_follows_the_reference(level, dim, group):
+    assert_follows_reference(make_setup(dim=dim, group=group, cbow=True, apart=True), level)
+
+
+@pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("cbow", [False, True])
 @pytest.mark.parametrize(
     "options",
@@ -156,6 +164,50 @@ def test_cbow_follows_the_reference(level, dim, group):
 )
 def test_each_option_follows_the_reference(level, cbow, options):
     assert_follows_reference(make_setup(cbow=cbow, **options), level)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("group", [1, 8])
+@pytest.mark.parametrize("negatives", [1, 5, 17])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"documents_only": True},
+        {"cbow": True},
+        {"cbow": True, "window": 0, "past_only": True},
+        {"cbow": True, "window": 2, "dynamic_window": False, "concatenated": True},
+    ],
+    ids=str,
+)
+def test_documents_with_noise_for_each_center_follow_the_reference(
+    level, group, negatives, options
+):
+    setup = make_setup(apart=True, group=group, negatives=negatives, lengths=(9, 30, 1), **options)
+    setup.values = np.random.default_rng(1).uniform(0, 2, len(setup.tokens)).astype(np.float32)
+    cuts = list(itertools.pairwise([0, 5, 20, 40]))
+    assert_follows_reference(with_documents(setup), level, cuts)
+    assert_follows_reference(setup, level, cuts, hot_rows=9, hot_centers=3)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("hot_rows", [0, 9])
+@pytest.mark.parametrize("cbow", [False, True])
+def test_pieces_of_one_call_follow_each_other(level, hot_rows, cbow):
+    setup = make_setup(cbow=cbow, group=2)
+    trainer, matrices = make_trainer(setup, level, hot_rows=hot_rows, hot_centers=3)
+    trainer.set_epoch(*setup.keys)
+    scratch, totals = aligned_empty((trainer.scratch_bytes(60),), np.int8), np.zeros(2)
+    grain, length = 13, len(setup.tokens)
+    starts = np.arange(0, length, grain)[[2, 0, 1, *range(3, -(-length // grain))]]
+    trainer.train(starts, grain, 60, 0.1, 0.05, scratch, totals)
+    rates = np.linspace(0.1, 0.05, len(starts) + 1)
+    got = [
+        reference.train(setup, start, min(start + grain, length), *rates[i : i + 2])
+        for i, start in enumerate(starts)
+    ]
+    np.testing.assert_allclose(totals, np.sum(got, axis=0), rtol=1e-5)
+    for name, matrix in matrices.items():
+        np.testing.assert_allclose(matrix[:, :17], getattr(setup, name), atol=2e-5)
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -299,10 +351,11 @@ def test_hot_rows_are_trained_as_the_others(level, dim, cbow):
 
 
 @pytest.mark.parametrize("level", LEVELS)
-@pytest.mark.parametrize("layer", ["noise", "tree", "softmax"])
+@pytest.mark.parametrize("layer", ["noise", "noise apart", "tree", "softmax"])
 @pytest.mark.parametrize("cbow", [False, True])
 def test_inference_trains_each_document_by_itself(level, layer, cbow):
-    setup = make_setup(layer=layer, cbow=cbow, documents_only=not cbow, frozen=True)
+    layer, apart = layer.split()[0], {"group": 8, "apart": True} if "apart" in layer else {}
+    setup = make_setup(layer=layer, cbow=cbow, documents_only=not cbow, frozen=True, **apart)
     with_documents(setup)
     trainer, matrices = make_trainer(setup, level)
     keys = np.random.default_rng(0).integers(0, 2**63, (4, 3)).astype(np.uint64)
@@ -338,7 +391,7 @@ def test_only_a_frozen_trainer_takes_matrices_that_are_read_only(level, options)
         trainer, matrices = make_trainer(setup, level, writeable=writeable)
         trainer.set_epoch(1, 2, 3)
         scratch = aligned_empty((trainer.scratch_bytes(150),), np.int8)
-        trainer.train(0, len(setup.tokens), 150, 0.1, 0.1, scratch, np.zeros(2))
+        trainer.train(np.array([0]), len(setup.tokens), 150, 0.1, 0.1, scratch, np.zeros(2))
         results.append(matrices["documents"])
     np.testing.assert_array_equal(*results)
     setup.frozen = False

@@ -45,6 +45,7 @@ class Setup:
     cbow: bool = False
     negatives: int = 5
     group: int = 1
+    apart: bool = False
     keys: tuple[int, int, int] = (1, 2, 3)
 
 
@@ -108,7 +109,12 @@ def train_block(xs, ys, weight, rate, *, change=None, target=None, frozen=False)
     score = np.array([[x @ y for y in ys] for x in xs])
     slope_of = sampling_slope if target is None else lambda z, w: softmax_slope(z, w, target)
     loss, slope = slope_of(score, weight)
-    slope = rate * slope
+    move(xs, ys, rate * slope, change=change, frozen=frozen)
+    return loss
+
+
+def move(xs, ys, slope, *, change=None, frozen=False):
+    """Move the rows of a block in place by rate * slope, tile by tile; see ``train_block``."""
     for first in range(0, len(ys), TILE):
         tile = range(first, min(first + TILE, len(ys)))
         old = {t: ys[t].copy() for t in tile}
@@ -125,7 +131,6 @@ def train_block(xs, ys, weight, rate, *, change=None, target=None, frozen=False)
         for t in tile:
             if not frozen:
                 ys[t] += step[t]
-    return loss
 
 
 def kept_tokens(setup):
@@ -181,6 +186,8 @@ class Walk:
 
     def train(self, rate):
         """Train the group; return loss and weight of the pairs."""
+        if self.setup.apart:
+            return self.train_apart(rate)
         if self.setup.cbow:
             return self.train_cbow(rate)
         return self.train_skipgram(rate) if self.setup.group else self.train_pairs(rate)
@@ -194,8 +201,9 @@ class Walk:
             return center, center
         return window_of(self.setup, self.places[center], center, len(self.rows))
 
-    def noise_stream(self):
-        key, place = self.setup.keys[2], self.places[self.group[0]]
+    def noise_stream(self, center=None):
+        center = self.group[0] if center is None else center
+        key, place = self.setup.keys[2], self.places[center]
         return Stream(mix64(((key ^ place) + GOLDEN) & MASK))
 
     def draw(self, stream):
@@ -267,8 +275,16 @@ class Walk:
         return found
 
     def train_cbow(self, rate):
+        noise = self.draw(self.noise_stream()) if self.setup.noise is not None else []
+        sources, hidden, values = self.hidden_rows()
+        error = np.zeros(hidden.shape)
+        result = self.block(list(hidden), np.diag(values), noise, rate, change=error)
+        self.spread(sources, error)
+        return result
+
+    def hidden_rows(self):
+        """The sources of each center, their mean or all of them side by side, and its weight."""
         setup, dim = self.setup, self.setup.input.shape[1]
-        noise = self.draw(self.noise_stream()) if setup.noise is not None else []
         sources = [self.sources(c) for c in self.group]
         width = 1 + 2 * setup.window if setup.concatenated else 1
         hidden = np.zeros((len(sources), width, dim))
@@ -279,12 +295,35 @@ class Walk:
                 else:
                     hidden[j, 0] += row / len(rows)
         values = [self.value(c) * bool(rows) for c, rows in zip(self.group, sources, strict=True)]
-        error = np.zeros((len(sources), width * dim))
-        flat = list(hidden.reshape(len(sources), -1))
-        result = self.block(flat, np.diag(values), noise, rate, change=error)
+        return sources, hidden.reshape(len(sources), -1), values
+
+    def spread(self, sources, error):
+        """Add the errors of hidden rows to their sources."""
+        dim = self.setup.input.shape[1]
         for j, rows in enumerate(sources):
-            steps = error[j].reshape(width, dim)
+            steps = error[j].reshape(-1, dim)
             for slot, row in rows:
-                if row is self.document or not setup.frozen:
-                    row += steps[slot if setup.concatenated else 0]
-        return result
+                if row is self.document or not self.setup.frozen:
+                    row += steps[slot if self.setup.concatenated else 0]
+
+    def train_apart(self, rate):
+        """Each center with noise of its own; all scores are taken before any row changes."""
+        setup = self.setup
+        if setup.documents_only:
+            xs, change = [self.document for _ in self.group], None
+            values = [self.value(c) for c in self.group]
+        else:
+            sources, hidden, values = self.hidden_rows()
+            xs, change = list(hidden), np.zeros(hidden.shape)
+        blocks = []
+        for x, center, value in zip(xs, self.group, values, strict=True):
+            items = [self.rows[center], *self.draw(self.noise_stream(center))]
+            weight = np.array([[value] + [-value * (one != items[0]) for one in items[1:]]])
+            ys = [setup.output[item] for item in items]
+            blocks.append((ys, *sampling_slope(np.array([[x @ y for y in ys]]), weight)))
+        for j, (ys, _, slope) in enumerate(blocks):
+            part = None if change is None else change[j : j + 1]
+            move([xs[j]], ys, rate * slope, change=part, frozen=setup.frozen)
+        if change is not None:
+            self.spread(sources, change)
+        return sum(loss for _, loss, _ in blocks), float(sum(values))
