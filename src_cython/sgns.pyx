@@ -150,10 +150,11 @@ cdef class Trainer:
                  const int64_t[::1] offsets, const float[:, ::1] input,
                  const float[:, ::1] output, *, int64_t window, bint dynamic_window,
                  bint past_only, bint cbow, bint concatenated=False,
-                 const uint64_t[::1] noise=None, int negatives=0, int group=1, bint apart=False, tree=None,
-                 const uint32_t[::1] keep=None, const float[::1] values=None,
-                 float[:, ::1] documents=None, const int32_t[::1] document_rows=None,
-                 bint documents_only=False, bint frozen=False, int64_t hot_rows=0,
+                 const uint64_t[::1] noise=None, int negatives=0, int group=1,
+                 bint apart=False, tree=None, const uint32_t[::1] keep=None,
+                 const float[::1] values=None, float[:, ::1] documents=None,
+                 const int32_t[::1] document_rows=None, bint documents_only=False,
+                 bint frozen=False, int64_t hot_rows=0,
                  int64_t hot_centers=0):
         self.arrays = [tokens, rows, offsets, input, output, noise, keep, values, documents,
                        document_rows]

@@ -5,6 +5,7 @@ import pytest
 
 import fastrec as fr
 from fastrec.models.catalogue import Tokens
+from fastrec.models.skipgram import SCORED_AT_ONCE
 from fastrec.runtime.arrays import stride_of
 from fastrec.runtime.random import stream_key
 from fastrec.training.huffman import huffman_tree
@@ -39,7 +40,11 @@ def setup_of(model, corpus, inputs, outputs, **options):
     tokens, counts = Tokens.of_corpus(corpus), model.word_counts
     is_sampling = model.loss == "negative_sampling"
     tree = huffman_tree(counts) if model.loss == "hierarchical_softmax" else None
-    group = {"pair": 0, "window": 1, "block": 4}[model.negative_sharing] if is_sampling else 1
+    group, has_own_noise = 1, False
+    if is_sampling and model.negative_sharing != "block":
+        has_own_noise = options.get("cbow", False) or options.get("documents_only", False)
+    if is_sampling:
+        group = {"pair": 0, "window": 1, "block": 4}[model.negative_sharing]
     return reference.Setup(
         tokens=tokens.codes,
         rows=corpus.word_ids.codes_in(model.word_ids),
@@ -51,7 +56,9 @@ def setup_of(model, corpus, inputs, outputs, **options):
         keep=keep_thresholds(counts, model.subsample),
         window=model.window,
         negatives=model.negatives,
-        **{"group": group, "dynamic_window": model.dynamic_window, **options},
+        group=SCORED_AT_ONCE if has_own_noise else group,
+        apart=has_own_noise,
+        **{"dynamic_window": model.dynamic_window, **options},
     )
 
 
