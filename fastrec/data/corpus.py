@@ -15,6 +15,7 @@ from fastrec.data.corpus_constructors import CorpusConstructors
 from fastrec.data.ids import IdMap
 from fastrec.data.ragged import Ragged
 from fastrec.errors import InputError
+from fastrec.runtime import checks
 
 Path = str | PathLike[str]
 
@@ -142,28 +143,10 @@ class Corpus(CorpusConstructors):
         """
         from fastrec.data.corpus_builder import taken
 
-        return taken(self, self._row_numbers(rows))
-
-    def _row_numbers(self, rows: Any) -> np.ndarray:
-        chosen = np.asarray(rows)
-        if chosen.ndim != 1 or (chosen.size and chosen.dtype.kind not in "biu"):
-            raise InputError(
-                "rows must be a mask or whole numbers, one-dimensional, got "
-                f"{chosen.dtype} of shape {chosen.shape}"
-            )
-        if chosen.dtype.kind == "b":
-            if len(chosen) != len(self):
-                raise InputError(
-                    f"the mask must have one value a document, {len(self)}, got {len(chosen)}"
-                )
-            return np.flatnonzero(chosen)
-        if chosen.size and (chosen.min() < 0 or chosen.max() >= len(self)):
-            raise InputError(
-                f"rows must be from 0 to {len(self) - 1}, got {chosen.min()} to {chosen.max()}"
-            )
+        chosen = checks.row_numbers("rows", rows, len(self), "document")
         if len(np.unique(chosen)) < len(chosen):
             raise InputError("rows must name each document once, got one twice")
-        return chosen.astype(np.int64)
+        return taken(self, chosen)
 
     def to_file(self, path: Path) -> None:
         """Write the text in UTF-8: one document a line, a space between words.

@@ -28,7 +28,8 @@ from fastrec.data.word_batches import (
     tokenizer_of,
 )
 from fastrec.errors import FormatError, InputError
-from fastrec.runtime.files import file_path, open_to_read
+from fastrec.runtime.checks import file_path
+from fastrec.runtime.files import open_to_read
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 

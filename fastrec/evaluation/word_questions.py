@@ -22,7 +22,8 @@ import numpy as np
 from fastrec.data.columns import check_lengths, pick, plain_array
 from fastrec.data.readers import Table, parquet_table, table_of, whole_column
 from fastrec.errors import FormatError, InputError
-from fastrec.runtime.files import Path, file_path, open_to_read
+from fastrec.runtime.checks import file_path
+from fastrec.runtime.files import Path, open_to_read
 
 WITHOUT_SECTION = "questions"
 ANALOGY_COLUMNS = ("a", "b", "c", "d")

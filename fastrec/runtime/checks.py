@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import math
 import operator
+import os
 import sys
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 
 from fastrec.errors import InputError
+
+Kind = TypeVar("Kind")
 
 
 def whole_number(name: str, value: Any, minimum: int = 1, maximum: int | None = None) -> int:
@@ -24,6 +27,8 @@ def whole_number(name: str, value: Any, minimum: int = 1, maximum: int | None = 
     if isinstance(value, (bool, np.bool_)):
         raise InputError(f"{name} must be a whole number {span}, got {value!r}")
     try:
+        if isinstance(value, np.ndarray):
+            raise TypeError  # one of shape () would pass, and keep the width of its dtype
         number = operator.index(value)
     except TypeError:
         raise InputError(
@@ -61,6 +66,82 @@ def _span(minimum: float, maximum: float) -> str:
     if minimum == -math.inf:
         return f" of at most {maximum:g}"
     return f" from {minimum:g} to {maximum:g}"
+
+
+def text(name: str, value: Any) -> str:
+    """Return ``value`` if it is a string."""
+    if not isinstance(value, str):
+        raise InputError(f"{name} must be a string, got {value!r} of type {type(value).__name__}")
+    return value
+
+
+def instance_of(name: str, value: Any, kind: type[Kind], what: str, advice: str) -> Kind:
+    """Return ``value`` if it is a ``kind``, called ``what``; ``advice`` says how to get one."""
+    if not isinstance(value, kind):
+        raise InputError(f"{name} must be {what}, got {described(value)}; {advice}")
+    return value
+
+
+def mapping(name: str, value: Any, advice: str) -> Mapping[Any, Any]:
+    """Return ``value`` if it is a dict or like one; ``advice`` says how to get one."""
+    if not isinstance(value, Mapping):
+        raise InputError(f"{name} must be a dict, got {described(value)}; {advice}")
+    return value
+
+
+def described(value: Any) -> str:
+    """Return what a value is, for messages: of an array dtype and shape, else the type."""
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype} of shape {value.shape}"
+    return type(value).__name__
+
+
+def listed(name: str, value: Any, what: str) -> list[Any]:
+    """Return what ``value`` holds as a list; ``what`` says in messages what it must be.
+
+    A string is no list of its letters.
+    """
+    if masked_place(value) is not None:
+        raise InputError(f"{name} must not be missing, got a masked entry; drop or fill it")
+    try:
+        if isinstance(value, (str, bytes)):
+            raise TypeError
+        return list(value)
+    except Exception as error:  # the iteration of a stranger may raise anything
+        shown = f"{value!r} of type " if np.isscalar(value) else ""
+        raise InputError(f"{name} must be {what}, got {shown}{described(value)}") from error
+
+
+def file_path(path: Any, name: str = "path") -> str:
+    """Return ``path`` as a string, or say that it is no path."""
+    try:
+        place = os.fspath(path)
+    except TypeError:
+        raise InputError(
+            f"{name} must be a string or a pathlib.Path, got {path!r} of type {type(path).__name__}"
+        ) from None
+    if not isinstance(place, str) or not place or "\0" in place:
+        raise InputError(f"{name} must be a string that is a path and not empty, got {place!r}")
+    return place
+
+
+def row_numbers(name: str, value: Any, n: int, unit: str) -> np.ndarray:
+    """Return rows chosen by number or by a mask as int64, in the order in which they are given.
+
+    ``n`` is the number of rows there are, ``unit`` what each of them is.
+    """
+    rows = as_array(name, value, "a mask or whole numbers")
+    if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "biu"):
+        raise InputError(
+            f"{name} must be a mask or whole numbers, one-dimensional, got {described(rows)}"
+        )
+    if rows.dtype.kind == "b":
+        if len(rows) != n:
+            raise InputError(f"the mask must have one value a {unit}, {n}, got {len(rows)}")
+        return np.flatnonzero(rows)
+    if rows.size and not 0 <= rows.min() <= rows.max() < n:
+        raise InputError(f"{name} must be from 0 to {n - 1}, got {rows.min()} to {rows.max()}")
+    return rows.astype(np.int64)
 
 
 def masked_place(value: Any) -> int | None:

@@ -11,24 +11,12 @@ import contextlib
 import os
 import secrets
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from fastrec.errors import FastrecError, InputError
+from fastrec.runtime.checks import file_path
 
 Path = str | os.PathLike[str]
-
-
-def file_path(path: Any) -> str:
-    """Return ``path`` as a string, or say that it is no path."""
-    try:
-        name = os.fspath(path)
-    except TypeError:
-        raise InputError(
-            f"path must be a string or a pathlib.Path, got {path!r} of type {type(path).__name__}"
-        ) from None
-    if not isinstance(name, str) or not name:
-        raise InputError(f"path must be a string that is not empty, got {name!r}")
-    return name
 
 
 def open_to_read(path: Path) -> BinaryIO:

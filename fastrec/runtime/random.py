@@ -35,9 +35,9 @@ def stream_key(seed: int, *labels: int | str) -> int:
     labels : int or str
         The place: names and counters, in order.
     """
-    key = mix64((seed + GOLDEN) & _MASK)
+    key = mix64((int(seed) + GOLDEN) & _MASK)  # a number of NumPy would overflow
     for label in labels:
-        number = zlib.crc32(label.encode()) if isinstance(label, str) else label
+        number = zlib.crc32(label.encode()) if isinstance(label, str) else int(label)
         key = mix64(((key ^ (number & _MASK)) + GOLDEN) & _MASK)
     return key
 

@@ -21,7 +21,8 @@ from fastrec.errors import FormatError, InputError
 from fastrec.native.checksum import Checksum
 from fastrec.runtime import checks
 from fastrec.runtime.arrays import ALIGNMENT, aligned_empty
-from fastrec.runtime.files import Path, file_path, open_to_read, replacing
+from fastrec.runtime.checks import file_path
+from fastrec.runtime.files import Path, open_to_read, replacing
 from fastrec.storage import header as headers
 from fastrec.storage.header import Entry, Header
 

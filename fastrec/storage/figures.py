@@ -12,7 +12,8 @@ from functools import cache
 from typing import Any
 
 from fastrec.errors import InputError
-from fastrec.runtime.files import Path, file_path, replacing
+from fastrec.runtime.checks import file_path
+from fastrec.runtime.files import Path, replacing
 
 INSTALL = "pip install 'fastrec-engine[plot]'"
 DOTS_PER_INCH = 150

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from fastrec.errors import FormatError, InputError
-from fastrec.runtime.files import Path, file_path
+from fastrec.runtime.checks import file_path
+from fastrec.runtime.files import Path
 from fastrec.storage import container
 from fastrec.storage.container import Container
 

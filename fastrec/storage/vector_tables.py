@@ -17,7 +17,8 @@ from fastrec.data.columns import pick
 from fastrec.data.readers import parquet_table, require_pyarrow, whole_column
 from fastrec.errors import FormatError, InputError
 from fastrec.runtime.arrays import padded_copy
-from fastrec.runtime.files import Path, file_path, open_to_read, replacing
+from fastrec.runtime.checks import file_path
+from fastrec.runtime.files import Path, open_to_read, replacing
 from fastrec.storage.word2vec import first_not_finite
 
 if TYPE_CHECKING:

@@ -23,7 +23,8 @@ import numpy as np
 
 from fastrec.errors import FormatError, InputError
 from fastrec.runtime.arrays import padded_zeros
-from fastrec.runtime.files import Path, file_path, open_to_read, replacing
+from fastrec.runtime.checks import file_path
+from fastrec.runtime.files import Path, open_to_read, replacing
 from fastrec.storage.decimals import format_rows
 
 if TYPE_CHECKING:

@@ -1,7 +1,9 @@
 """Argument checks: what passes comes back in the form of the kernels, the rest is explained."""
 
 import math
+from collections import UserDict
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,7 +19,7 @@ def test_whole_numbers_pass_as_int(value):
     assert type(number) is int
 
 
-@pytest.mark.parametrize("value", [1.0, "3", None, True, np.True_, [3], np.float32(2)])
+@pytest.mark.parametrize("value", [1.0, "3", None, True, np.True_, [3], np.float32(2), np.array(3)])
 def test_what_is_no_whole_number_is_refused(value):
     with pytest.raises(InputError, match="k must be a whole number of at least 1, got"):
         checks.whole_number("k", value)
@@ -96,3 +98,94 @@ def test_the_right_name_keeps_its_case():
 @pytest.mark.parametrize("options", [[], ["dim", "window"]])
 def test_a_name_like_no_other_brings_nothing(options):
     assert checks.did_you_mean("qqq", options) == ""
+
+
+def test_a_string_passes_as_text():
+    assert checks.text("name", "") == ""
+
+
+@pytest.mark.parametrize("value", [None, b"a", 3, ["a"]])
+def test_what_is_no_string_is_refused(value):
+    with pytest.raises(InputError, match="name must be a string, got .* of type"):
+        checks.text("name", value)
+
+
+def test_what_is_of_another_type_is_refused_with_the_advice():
+    with pytest.raises(InputError, match="log must be a range, got list; use range"):
+        checks.instance_of("log", [1], range, "a range", "use range(n)")
+
+
+def test_what_is_like_a_dict_passes_as_a_mapping():
+    assert checks.mapping("row", UserDict(a=1), "")["a"] == 1
+
+
+def test_what_is_no_dict_is_refused():
+    with pytest.raises(InputError, match=r"row must be a dict, got float64 of shape \(2,\); give"):
+        checks.mapping("row", np.zeros(2), "give one")
+
+
+@pytest.mark.parametrize("value", [[1, 2], (1, 2), iter([1, 2]), {1: 0, 2: 0}, np.array([1, 2])])
+def test_whatever_can_be_iterated_over_passes_as_a_list(value):
+    assert checks.listed("items", value, "a list") == [1, 2]
+
+
+@pytest.mark.parametrize("value", ["ab", b"ab", None, 3, np.array(3), object()])
+def test_what_is_no_list_is_refused(value):
+    with pytest.raises(InputError, match="items must be a list of ids, got"):
+        checks.listed("items", value, "a list of ids")
+
+
+def test_a_list_that_fails_while_it_is_read_keeps_the_cause():
+    def failing():
+        yield 1
+        raise ZeroDivisionError
+
+    with pytest.raises(InputError, match="items must be a list, got generator") as caught:
+        checks.listed("items", failing(), "a list")
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+
+
+@pytest.mark.parametrize("path", ["a/b", Path("a/b")])
+def test_a_path_passes_as_a_string(path):
+    assert checks.file_path(path) == str(Path("a/b"))
+
+
+@pytest.mark.parametrize("path", [None, 3, b"a", "", "a\0b", ["a"]])
+def test_what_is_no_path_is_refused(path):
+    with pytest.raises(InputError, match="into must be a string"):
+        checks.file_path(path, "into")
+
+
+@pytest.mark.parametrize(
+    "rows", [[2, 0], (2, 0), np.array([2, 0], np.uint8), np.array([2, 0], ">i4")], ids=repr
+)
+def test_row_numbers_keep_their_order(rows):
+    numbers = checks.row_numbers("rows", rows, 3, "row")
+    assert (numbers.dtype, numbers.tolist()) == (np.int64, [2, 0])
+
+
+def test_a_mask_passes_as_the_numbers_of_its_rows():
+    assert checks.row_numbers("rows", [True, False, True], 3, "row").tolist() == [0, 2]
+
+
+def test_no_rows_are_row_numbers_too():
+    assert checks.row_numbers("rows", [], 3, "row").dtype == np.int64
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ([0, 3], "rows must be from 0 to 2, got 0 to 3"),
+        ([-1], "rows must be from 0 to 2, got -1 to -1"),
+        ([True], "mask must have one value a row, 3, got 1"),
+        ([0.5], "mask or whole numbers, one-dimensional, got float64 of shape"),
+        ([[0]], "mask or whole numbers, one-dimensional, got int64 of shape"),
+        ([10**30], "mask or whole numbers, one-dimensional, got object"),
+        (0, "mask or whole numbers, one-dimensional, got int64"),
+        (np.ma.array([0, 1], mask=[0, 1]), "rows must not be missing"),
+    ],
+    ids=str,
+)
+def test_what_are_no_rows_is_refused(rows, words):
+    with pytest.raises(InputError, match=words):
+        checks.row_numbers("rows", rows, 3, "row")

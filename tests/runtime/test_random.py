@@ -29,6 +29,10 @@ def test_a_key_is_64_bits_and_the_same_every_time(seed, place):
     assert 0 <= stream_key(seed, *place) <= MASK
 
 
+def test_numbers_of_numpy_name_the_stream_that_python_ones_do():
+    assert stream_key(np.int64(2**62), np.uint8(3)) == stream_key(2**62, 3)
+
+
 def test_streams_of_nearby_places_are_apart():
     keys = {
         stream_key(seed, name, epoch, sequence)
