@@ -9,9 +9,9 @@ import numpy as np
 
 from fastrec.data.columns import check_lengths
 from fastrec.data.id_builder import IdBuilder
-from fastrec.data.id_columns import as_id_column, present_rows
-from fastrec.data.ids import IdMap
-from fastrec.data.interactions import Interactions
+from fastrec.data.id_columns import IdColumn, IntColumn, StrColumn, as_id_column, present_rows
+from fastrec.data.ids import IdMap, require_map
+from fastrec.data.interactions import Interactions, require_log
 from fastrec.data.order import sorting_order
 from fastrec.data.queries import Queries
 from fastrec.data.ragged import Ragged, offsets_of, ranges
@@ -23,6 +23,7 @@ from fastrec.runtime import checks
 
 def every_prefix(log: Interactions, max_history: int | None, exclude_seen: bool) -> Queries:
     """See :meth:`Queries.every_prefix`."""
+    require_log("log", log)
     is_first = np.zeros(len(log), np.bool_)
     is_first[log.history_offsets[:-1]] = True
     return _asked_at(log, np.flatnonzero(~is_first), max_history, exclude_seen)
@@ -30,6 +31,7 @@ def every_prefix(log: Interactions, max_history: int | None, exclude_seen: bool)
 
 def last_item(log: Interactions, max_history: int | None, exclude_seen: bool) -> Queries:
     """See :meth:`Queries.last_item`."""
+    require_log("log", log)
     offsets = log.history_offsets
     return _asked_at(log, offsets[1:][np.diff(offsets) > 1] - 1, max_history, exclude_seen)
 
@@ -38,15 +40,17 @@ def _asked_at(
     log: Interactions, rows: np.ndarray, max_history: int | None, exclude_seen: bool
 ) -> Queries:
     """Return queries whose targets are single rows of the log, and whose histories end before."""
+    checks.flag("exclude_seen", exclude_seen)
     if len(rows) == 0:
         raise InputError("nothing can be asked: no history has two events or more")
     begins = log.history_offsets[np.searchsorted(log.history_offsets, rows, "right") - 1]
     lengths = rows - begins
     if max_history is not None:
-        lengths = np.minimum(lengths, checks.whole_number("max_history", max_history))
+        most = min(checks.whole_number("max_history", max_history), len(log))
+        lengths = np.minimum(lengths, most)
     known = ranges(rows - lengths, lengths)
     offsets = offsets_of(lengths)
-    return Queries(
+    return Queries._trusted(
         item_ids=log.item_ids,
         histories=Ragged(log.item[known], offsets),
         targets=Ragged.from_lengths(log.item[rows], np.ones(len(rows), np.int64)),
@@ -65,6 +69,8 @@ def _asked_at(
 def held_out(train: Interactions, test: Interactions, exclude_seen: bool) -> Queries:
     """See :meth:`Queries.held_out`."""
     checks.flag("exclude_seen", exclude_seen)
+    require_log("train", train)
+    require_log("test", test)
     refuse_swapped(test.item_ids, test.user_ids, train.item_ids, train.user_ids)
     if (train.user is None) != (test.user is None):
         raise InputError("train and test must both know users, or both know sessions only")
@@ -94,7 +100,7 @@ def held_out(train: Interactions, test: Interactions, exclude_seen: bool) -> Que
     lengths = np.where(askers >= 0, first[askers + 1] - first[askers], 0)
     known = ranges(first[askers], lengths)
     known = known if order is None else order[known]
-    return Queries(
+    return Queries._trusted(
         item_ids=train.item_ids,
         histories=Ragged(train.item[known], offsets_of(lengths)),
         targets=Ragged(items[rows], np.append(starts, len(rows)).astype(np.int64)),
@@ -129,13 +135,19 @@ def from_columns(
 ) -> Queries:
     """See :meth:`Queries.from_columns`; ``names`` are what messages call the three columns."""
     called = {"history": "histories", "target": "targets", "user": "users"} | dict(names or {})
+    checks.flag("exclude_seen", exclude_seen)
+    if item_ids is not None:
+        require_map("item_ids", item_ids)
+    if user_ids is not None:
+        require_map("user_ids", user_ids)
     flat, lengths = flatten(histories, called["history"])
     answers, counts = None, None
     if targets is not None:
         if is_nested(targets):
             answers, counts = flatten(targets, called["target"])
         else:
-            answers, counts = targets, np.ones(len(targets), np.int64)
+            answers = as_id_column(targets, called["target"])
+            counts = np.ones(len(answers), np.int64)
         check_lengths({called["history"]: len(lengths), called["target"]: len(counts)})
     known = item_ids if item_ids is not None else _map_of([flat, answers], called["history"])
     history = _encoded(flat, lengths, known, called["history"], keep_unknown=False)
@@ -149,10 +161,20 @@ def from_columns(
         refuse_unknown(is_any_known, len(flat) + target.total, len(known))
     user = None
     if users is not None:
-        user_ids = user_ids if user_ids is not None else IdMap.from_ids(users, called["user"])[0]
-        user = user_ids.encode(users, on_unknown="ignore", name=called["user"])
-    return Queries(
-        known, history, target, exclude_seen, user, user_ids if user is not None else None
+        askers = as_id_column(users, called["user"])
+        check_lengths({called["history"]: len(lengths), called["user"]: len(askers)})
+        if user_ids is None:
+            builder = IdBuilder(called["user"])
+            builder.add_column(askers)
+            user_ids = builder.finish()[0]
+        user = user_ids.encode_column(askers, called["user"], on_unknown="ignore")
+    return Queries._trusted(
+        item_ids=known,
+        histories=history,
+        targets=target,
+        exclude_seen=exclude_seen,
+        user=user,
+        user_ids=user_ids if user is not None else None,
     )
 
 
@@ -161,16 +183,21 @@ def _map_of(columns: list[Any], name: str) -> IdMap:
     builder = IdBuilder(name)
     for ids in columns:
         if ids is not None:
-            builder.add_column(present_rows(as_id_column(ids, name))[0])
+            builder.add_column(present_rows(_column_of(ids, name))[0])
     return builder.finish()[0]
 
 
 def _encoded(ids: Any, lengths: np.ndarray, known: IdMap, name: str, keep_unknown: bool) -> Ragged:
     """Return rows of codes without padding, and without unknown ids unless these are kept as -1."""
-    column = as_id_column(ids, name)
+    column = _column_of(ids, name)
     codes = known.encode_column(column, name, on_unknown="ignore")
     rows = Ragged.from_lengths(codes, lengths)
     return rows.where(present_rows(column)[1] if keep_unknown else codes >= 0)
+
+
+def _column_of(ids: Any, name: str) -> IdColumn:
+    """Return ids as a column, if they are none yet."""
+    return ids if isinstance(ids, (IntColumn, StrColumn)) else as_id_column(ids, name)
 
 
 def from_parquet(
@@ -185,7 +212,9 @@ def from_parquet(
     from fastrec.data.readers import parquet_table, whole_column
 
     table = parquet_table(path)
-    wanted = {role: name for role, name in names.items() if name is not None}
+    wanted: dict[str, Any] = {
+        role: name for role, name in names.items() if name is not None or role == "history"
+    }
     for role, name in wanted.items():
         pick(name, table.names, f"{role}=", table.where)
     batches = list(table.batches(list(dict.fromkeys(wanted.values()))))

@@ -82,7 +82,7 @@ def of_rows(
 ) -> Interactions:
     """Return the log of encoded rows in any order; ``rows`` is sorted on the way."""
     history_offsets = sort_rows(rows)
-    return Interactions(
+    return Interactions._trusted(
         item=rows["item"],
         item_ids=maps["item"],
         history_offsets=history_offsets,

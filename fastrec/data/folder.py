@@ -21,18 +21,29 @@ import numpy as np
 import fastrec.native.objects as native
 from fastrec.data.ids import IdMap
 from fastrec.data.interactions import Interactions
+from fastrec.data.validation import check_log_structure
 from fastrec.errors import FormatError, InputError
+from fastrec.runtime import checks
 
 VERSION = 1
 DESCRIPTION = "log.json"
 COLUMNS = ("user", "session", "item", "time", "value")
 MAPS = ("user_ids", "session_ids", "item_ids")
 TABLES = ("users", "items")
+DESCRIBED = {  # what a description holds, and as what
+    "version": int,
+    "rows": int,
+    "columns": list,
+    "maps": list,
+    "time_unit": str | None,
+    "context": dict,
+    "tables": dict,
+}
 
 
 def save(log: Interactions, path: str | os.PathLike[str]) -> None:
     """See :meth:`Interactions.save`."""
-    with replacing(Path(path)) as place:
+    with replacing(path) as place:
         for name in COLUMNS:
             column = getattr(log, name)
             if column is not None:
@@ -111,14 +122,15 @@ def _write_table(place: Path, table: str, columns: Mapping[str, np.ndarray]) -> 
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Give an empty folder that takes the place of ``path`` when the block ends without an error.
+def replacing(target: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give an empty folder that takes the place of ``target`` when the block ends without an error.
 
     Raises
     ------
     InputError
-        Something other than a log or an empty folder is at ``path``.
+        Something other than a log or an empty folder is at ``target``.
     """
+    path = Path(checks.file_path(target))
     is_log = (path / DESCRIPTION).exists()
     if path.exists() and not is_log and (not path.is_dir() or any(path.iterdir())):
         raise InputError(f"{str(path)!r} exists and is no log; choose another place")
@@ -143,8 +155,18 @@ def replacing(path: Path) -> Iterator[Path]:
 
 def open(path: str | os.PathLike[str]) -> Interactions:
     """See :meth:`Interactions.open`."""
-    place = Path(path)
+    place = Path(checks.file_path(path))
     description = _described(place)
+    try:
+        log = Interactions._trusted(**_parts(place, description))
+        check_log_structure(log)
+    except (TypeError, AttributeError, KeyError, InputError) as error:
+        raise FormatError(f"the log in {str(place)!r} is damaged: {error}") from None
+    return log
+
+
+def _parts(place: Path, description: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parts of the log that a description names, mapped."""
     rows, contexts = description["rows"], description["context"]
     parts: dict[str, Any] = {"history_offsets": _mapped(place, "history_offsets")}
     parts |= {name: _mapped(place, name, rows) for name in description["columns"]}
@@ -156,10 +178,8 @@ def open(path: str | os.PathLike[str]) -> Interactions:
     parts["context_ids"] = {
         name: _map(place, f"{file_name(name)}.context") for name in contexts if contexts[name]
     }
-    try:
-        return Interactions(**parts, time_unit=description["time_unit"])
-    except TypeError as error:
-        raise FormatError(f"the log in {str(place)!r} is damaged: {error}") from None
+    parts["time_unit"] = description["time_unit"]
+    return parts
 
 
 def _described(place: Path) -> dict[str, Any]:
@@ -174,15 +194,20 @@ def _described(place: Path) -> dict[str, Any]:
         raise FormatError(f"the log in {str(place)!r} is damaged: {error}") from None
     if not isinstance(description, dict) or description.get("format") != "fastrec interactions":
         raise FormatError(f"{str(place / DESCRIPTION)!r} does not describe a log")
-    if description["version"] > VERSION:
+    version = description.get("version")
+    if isinstance(version, int) and version > VERSION:
         raise FormatError(
-            f"the log in {str(place)!r} has format version {description['version']}, this fastrec "
+            f"the log in {str(place)!r} has format version {version}, this fastrec "
             f"reads up to {VERSION}: upgrade with pip install -U fastrec-engine"
         )
-    wanted = {"rows", "columns", "maps", "time_unit", "context", "tables"}
-    missing = wanted - description.keys()
+    missing = DESCRIBED.keys() - description.keys()
     if missing:
         raise FormatError(f"{str(place / DESCRIPTION)!r} lacks {min(missing)!r}")
+    for key, kind in DESCRIBED.items():
+        if not isinstance(description[key], kind):
+            raise FormatError(
+                f"{str(place / DESCRIPTION)!r} is damaged: {key} is {description[key]!r}"
+            )
     return description
 
 
@@ -191,8 +216,13 @@ def _mapped(place: Path, name: str, rows: int | None = None) -> np.ndarray:
     file = place / f"{name}.npy"
     try:
         array = np.load(file, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise FormatError(f"the log in {str(place)!r} is damaged: {file.name}: {error}") from None
+    except FileNotFoundError:
+        raise FormatError(f"the log in {str(place)!r} is damaged: {file.name} is missing") from None
+    except (OSError, ValueError, EOFError) as error:
+        # NumPy's own message may advise to unpickle the file.
+        raise FormatError(
+            f"the log in {str(place)!r} is damaged: {file.name} is no array; save it again"
+        ) from error
     if rows is not None and array.shape != (rows,):
         raise FormatError(f"{str(file)!r} must hold {rows} rows, got shape {array.shape}")
     return array.view(np.ndarray)

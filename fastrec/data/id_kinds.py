@@ -20,6 +20,7 @@ from fastrec.data.ids import IdMap
 from fastrec.data.ragged import Ragged, offsets_of
 from fastrec.errors import FormatError
 from fastrec.native.objects import strings_of_codes
+from fastrec.runtime.checks import described
 
 
 class IntIdMap(IdMap):
@@ -29,8 +30,8 @@ class IntIdMap(IdMap):
 
     def __init__(self, ids: np.ndarray, order: np.ndarray | None = None) -> None:
         self._ids = _checked(ids, np.int64, "ids")
-        self._order = None if order is None else _checked(order, np.int32, "order", len(ids))
-        n = len(ids)
+        n = len(self._ids)
+        self._order = None if order is None else _checked(order, np.int32, "order", n)
         # Ascending and different: without a gap exactly when the ends are n - 1 apart.
         self._is_gapless = bool(n and order is None and ids[n - 1] - ids[0] == n - 1)
 
@@ -76,8 +77,7 @@ class IntIdMap(IdMap):
         new = np.unique(column.values[self._codes_of(column) < 0])
         return int_map(np.concatenate((self._ids, new))) if len(new) else self
 
-    def take(self, codes: np.ndarray) -> IdMap:
-        """See :meth:`IdMap.take`."""
+    def _taken(self, codes: np.ndarray) -> IdMap:
         return int_map(self._ids[codes])
 
 
@@ -88,12 +88,12 @@ class StrIdMap(IdMap):
 
     def __init__(self, blob: np.ndarray, offsets: np.ndarray, order: np.ndarray) -> None:
         self._order = _checked(order, np.int32, "order")
-        self._offsets = _checked(offsets, np.int64, "offsets", len(order) + 1)
+        self._offsets = _checked(offsets, np.int64, "offsets", len(self._order) + 1)
         self._blob = _checked(blob, np.uint8, "blob")
-        if self._offsets[0] != 0 or self._offsets[-1] != len(blob):
+        if self._offsets[0] != 0 or self._offsets[-1] != len(self._blob):
             raise FormatError(
                 f"the offsets of an id map run from {self._offsets[0]} to {self._offsets[-1]}, "
-                f"but its blob holds {len(blob)} bytes"
+                f"but its blob holds {len(self._blob)} bytes"
             )
 
     def __len__(self) -> int:
@@ -164,8 +164,7 @@ class StrIdMap(IdMap):
         builder.add_column(column)
         return builder.finish()[0] if len(builder) > len(self) else self
 
-    def take(self, codes: np.ndarray) -> IdMap:
-        """See :meth:`IdMap.take`."""
+    def _taken(self, codes: np.ndarray) -> IdMap:
         return str_map(*gathered(self._blob, self._offsets, codes))
 
 
@@ -203,11 +202,11 @@ def range_map(count: int) -> IdMap:
 
 def _checked(array: np.ndarray, dtype: type, part: str, length: int | None = None) -> np.ndarray:
     """Return a read-only view of an array of a map, of the dtype and length it must have."""
-    if array.ndim != 1 or array.dtype != dtype or (length is not None and len(array) != length):
+    is_array = isinstance(array, np.ndarray) and array.ndim == 1 and array.dtype == dtype
+    if not is_array or (length is not None and len(array) != length):
         wanted = "" if length is None else f" of length {length}"
         raise FormatError(
-            f"the {part} of an id map must be {np.dtype(dtype)}{wanted}, "
-            f"got {array.dtype} of shape {array.shape}"
+            f"the {part} of an id map must be {np.dtype(dtype)}{wanted}, got {described(array)}"
         )
     view = np.ascontiguousarray(array).view(np.ndarray)
     view.flags.writeable = False

@@ -41,6 +41,11 @@ class IdMap:
 
     kind: str
 
+    def __init__(self, *_: Any, **__: Any) -> None:
+        raise InputError(
+            "an IdMap is made by IdMap.from_ids(ids), which returns it with the codes of the ids"
+        )
+
     @staticmethod
     def from_ids(ids: Any, name: str = "ids") -> tuple[IdMap, np.ndarray]:
         """Return the map of the different ``ids``, and the code of each, int32 of shape (n,).
@@ -79,12 +84,14 @@ class IdMap:
         """
         from fastrec.data.id_kinds import IntIdMap, StrIdMap
 
+        checks.mapping("arrays", arrays, "give what to_arrays returned")
         if f"{prefix}.ids" in arrays:
             return IntIdMap(arrays[f"{prefix}.ids"], arrays.get(f"{prefix}.order"))
         try:
-            return StrIdMap(*(arrays[f"{prefix}.{part}"] for part in ("blob", "offsets", "order")))
+            parts = [arrays[f"{prefix}.{part}"] for part in ("blob", "offsets", "order")]
         except KeyError as error:
             raise FormatError(f"the array {error.args[0]!r} of an id map is missing") from None
+        return StrIdMap(*parts)
 
     def to_arrays(self, prefix: str) -> dict[str, np.ndarray]:
         """Return the arrays of this map under the names ``<prefix>.<part>``, not copied."""
@@ -151,7 +158,7 @@ class IdMap:
         InputError
             Not whole numbers, or outside -1 to n - 1.
         """
-        array = np.asarray(codes)
+        array = checks.as_array("codes", codes, "whole numbers")
         if array.size == 0:
             array = array.astype(np.int32)
         if array.dtype.kind not in "iu":
@@ -202,6 +209,7 @@ class IdMap:
         InputError
             The maps hold ids of different kinds.
         """
+        require_map("other", other)
         column = self._column()
         if column.kind != other.kind and len(column):
             other._refuse_other_kind(column, "ids")
@@ -218,21 +226,32 @@ class IdMap:
         """
         raise NotImplementedError
 
-    def take(self, codes: np.ndarray) -> IdMap:
+    def take(self, codes: Any) -> IdMap:
         """Return the map of only the ids of ``codes``, which become the codes 0, 1, ... in turn.
 
         Parameters
         ----------
-        codes : ndarray of int, shape (m,)
-            Different codes of this map.
+        codes : array_like of int or of bool
+            Different codes of this map, shape (m,), or a mask of them, shape (n,).
+
+        Raises
+        ------
+        InputError
+            Neither, a code that is not there, or one twice.
         """
-        raise NotImplementedError
+        chosen = checks.row_numbers("codes", codes, len(self), "id")
+        if len(chosen) and np.bincount(chosen).max() > 1:
+            raise InputError("codes must name each id once, got one twice")
+        return self._taken(chosen)
 
     def __len__(self) -> int:
         raise NotImplementedError
 
     def _column(self) -> IdColumn:
         """Return all ids by code as a column to look up."""
+        raise NotImplementedError
+
+    def _taken(self, codes: np.ndarray) -> IdMap:
         raise NotImplementedError
 
     def _parts(self) -> dict[str, np.ndarray]:
@@ -280,3 +299,8 @@ class IdMap:
     def __repr__(self) -> str:
         shown = ", ".join(repr(id) for id in self.decode(np.arange(min(len(self), 3))).tolist())
         return f"IdMap({len(self)} {self.kind} ids: {shown}{', ...' if len(self) > 3 else ''})"
+
+
+def require_map(name: str, value: Any) -> IdMap:
+    """Return ``value`` if it is a map of ids."""
+    return checks.instance_of(name, value, IdMap, "an IdMap", "IdMap.from_ids(ids) makes one")

@@ -7,7 +7,7 @@ one stretch of rows. Its unit is the session where there is one, else the user.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,9 @@ from fastrec.data.constructors import Constructors
 from fastrec.data.ids import IdMap
 from fastrec.data.order import count_codes
 from fastrec.data.ragged import Ragged
+from fastrec.data.record import Record
 from fastrec.errors import InputError
+from fastrec.runtime import checks
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -28,10 +30,12 @@ Path = str | PathLike[str]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Interactions(Constructors):
+class Interactions(Record, Constructors):
     """An immutable log of who did what, and when.
 
-    Made by one of the ``from_...`` constructors or by :func:`as_interactions`.
+    Made by one of the ``from_...`` constructors or by :func:`as_interactions`. The plain
+    constructor takes encoded columns, sorted by user, session and time, and reads them once
+    to check them.
 
     Attributes
     ----------
@@ -53,6 +57,12 @@ class Interactions(Constructors):
         Numbers as float32; categories as int32 codes of ``context_ids[name]``.
     users, items : dict of str to ndarray, or None
         Side tables: one row an id, by code.
+
+    Raises
+    ------
+    InputError
+        Another dtype, lengths that differ, codes outside their map, rows that are not sorted,
+        or offsets that are not where a history begins.
 
     Examples
     --------
@@ -81,6 +91,13 @@ class Interactions(Constructors):
     items: Mapping[str, np.ndarray] | None = None
 
     def __post_init__(self) -> None:
+        from fastrec.data import validation
+
+        validation.check_log_structure(self)
+        validation.check_log_contents(self)
+        self._freeze()
+
+    def _freeze(self) -> None:
         for array in self._arrays():
             array.flags.writeable = False
 
@@ -260,13 +277,13 @@ class Interactions(Constructors):
         """
         from fastrec.data import side_tables
 
-        return replace(self, users=side_tables.aligned(table, id, self.user_ids, "user", missing))
+        return self._changed(users=side_tables.aligned(table, id, self.user_ids, "user", missing))
 
     def with_items(self, table: Any, id: str, missing: str = "error") -> Interactions:
         """Return the log with the side table ``items``; see :meth:`with_users`."""
         from fastrec.data import side_tables
 
-        return replace(self, items=side_tables.aligned(table, id, self.item_ids, "item", missing))
+        return self._changed(items=side_tables.aligned(table, id, self.item_ids, "item", missing))
 
     def _arrays(self) -> list[np.ndarray]:
         """Return every array of the log that is not in an id map."""
@@ -277,8 +294,8 @@ class Interactions(Constructors):
         ]
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self.__post_init__()  # arrays come back from a pickle writeable
+        super().__setstate__(state)
+        self._freeze()  # arrays come back from a pickle writeable
 
     def __repr__(self) -> str:
         parts = [f"{len(self)} rows"]
@@ -291,3 +308,17 @@ class Interactions(Constructors):
         parts += [f"users({', '.join(self.users)})"] if self.users else []
         parts += [f"items({', '.join(self.items)})"] if self.items else []
         return f"Interactions({', '.join(parts)})"
+
+
+def require_log(name: str, value: Any) -> Interactions:
+    """Return ``value`` if it is a log.
+
+    Raises
+    ------
+    InputError
+        It is something else; the message says how a log is made of it.
+    """
+    advice = "make them with Interactions.from_sequences(lists), from_arrow(table, ...) or another"
+    return checks.instance_of(
+        name, value, Interactions, "Interactions", f"{advice} from_... constructor"
+    )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastrec.errors import FormatError
+
 STEP = 1 << 20  # rows compared at once: the scratch memory of a check stays small
 
 
@@ -94,9 +96,21 @@ def run_offsets(keys: list[np.ndarray]) -> np.ndarray:
 
 
 def count_codes(codes: np.ndarray, size: int) -> np.ndarray:
-    """Return how often each code from 0 to ``size - 1`` occurs, int64; memory O(size)."""
+    """Return how often each code from 0 to ``size - 1`` occurs, int64; memory O(size).
+
+    Raises
+    ------
+    FormatError
+        There are other codes: a log that is mapped from a folder has not been looked at before.
+    """
     counts = np.zeros(size, np.int64)
     step = max(STEP, size)
     for start in range(0, len(codes), step):
-        counts += np.bincount(codes[start : start + step], minlength=size)
+        part = codes[start : start + step]
+        if part.min() < 0 or part.max() >= size:
+            raise FormatError(
+                f"the log is damaged: it holds codes from {part.min()} to {part.max()} where there "
+                f"are {size} ids; save it again"
+            )
+        counts += np.bincount(part, minlength=size)
     return counts

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastrec.data.columns import check_lengths
 from fastrec.data.ids import IdMap
-from fastrec.data.ragged import Ragged
+from fastrec.data.ragged import Ragged, span
+from fastrec.data.record import Record
 from fastrec.runtime import checks
 
 if TYPE_CHECKING:
@@ -21,8 +21,11 @@ Path = str | PathLike[str]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Queries:
+class Queries(Record):
     """Histories, and what came after them.
+
+    Made by :meth:`from_columns` and its siblings. The plain constructor takes codes, and
+    reads them once to check them.
 
     Attributes
     ----------
@@ -43,6 +46,11 @@ class Queries:
         When it is asked: the time of the (first) target.
     context : dict of str to ndarray, shape (n,)
         What is known of that moment, as in :class:`Interactions`.
+
+    Raises
+    ------
+    InputError
+        Another dtype, lengths that differ, or codes outside their map.
 
     Examples
     --------
@@ -67,10 +75,10 @@ class Queries:
     context_ids: Mapping[str, IdMap] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        checks.flag("exclude_seen", self.exclude_seen)
-        columns = {"targets": self.targets, "user": self.user, "time": self.time, **self.context}
-        lengths = {name: len(column) for name, column in columns.items() if column is not None}
-        check_lengths({"histories": len(self.histories), **lengths})
+        from fastrec.data import validation
+
+        validation.check_queries_structure(self)
+        validation.check_queries_contents(self)
 
     @classmethod
     def every_prefix(
@@ -232,25 +240,27 @@ class Queries:
 
     def slice(self, start: int, stop: int) -> Queries:
         """Return the queries from ``start`` to ``stop``; histories and targets are views."""
-        start, stop, _ = slice(start, stop).indices(len(self))
-        rows = slice(start, max(start, stop))
-        return replace(
-            self,
-            histories=self.histories.slice(start, stop),
-            targets=None if self.targets is None else self.targets.slice(start, stop),
+        rows = span(start, stop, len(self))
+        return self._changed(
+            histories=self.histories.slice(rows.start, rows.stop),
+            targets=None if self.targets is None else self.targets.slice(rows.start, rows.stop),
             user=None if self.user is None else self.user[rows],
             time=None if self.time is None else self.time[rows],
             context={name: column[rows] for name, column in self.context.items()},
         )
 
     def take(self, rows: Any) -> Queries:
-        """Return some queries, by number or as a mask, in the given order, as a copy."""
-        chosen = np.asarray(rows)
-        numbers = np.arange(len(self))[chosen if chosen.size else chosen.astype(np.int64)]
+        """Return some queries, by number or as a mask, in the given order, as a copy.
+
+        Raises
+        ------
+        InputError
+            Neither, or a query that is not there.
+        """
+        numbers = checks.row_numbers("rows", rows, len(self), "query")
         lengths = self.histories.lengths
         places = Ragged(np.arange(len(self.histories.values)), self.histories.offsets).take(numbers)
-        return replace(
-            self,
+        return self._changed(
             histories=Ragged.from_lengths(self.histories.values[places.values], lengths[numbers]),
             targets=None if self.targets is None else self.targets.take(numbers),
             user=None if self.user is None else self.user[numbers],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from fastrec.errors import InputError
+from fastrec.runtime import checks
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +43,13 @@ class Ragged:
 
     def __post_init__(self) -> None:
         offsets = self.offsets
+        for name in ("values", "offsets"):
+            array = getattr(self, name)
+            if not isinstance(array, np.ndarray) or checks.masked_place(array) is not None:
+                raise InputError(
+                    f"{name} must be a NumPy array without masked entries, got "
+                    f"{type(array).__name__}; Ragged.from_lists(lists) takes lists"
+                )
         if offsets.ndim != 1 or offsets.dtype != np.int64 or len(offsets) == 0:
             raise InputError(
                 "offsets must be one-dimensional int64 with one number more than there are rows, "
@@ -55,24 +64,48 @@ class Ragged:
 
     @classmethod
     def from_lists(cls, lists: Sequence[Any], dtype: Any = np.int32) -> Ragged:
-        """Return the rows of ``lists``, a sequence of sequences of numbers, as ``dtype``."""
-        lengths = np.fromiter(map(len, lists), np.int64, len(lists))
-        values = np.fromiter(chain.from_iterable(lists), dtype, int(lengths.sum()))
-        return cls.from_lengths(values, lengths)
+        """Return the rows of ``lists``, a sequence of sequences of numbers, as ``dtype``.
+
+        Raises
+        ------
+        InputError
+            Not that, or numbers that ``dtype`` cannot hold.
+        """
+        what = "a list of lists of numbers"
+        rows = [checks.listed("lists", row, what) for row in checks.listed("lists", lists, what)]
+        lengths = np.fromiter(map(len, rows), np.int64, len(rows))
+        values = checks.as_array("lists", list(chain.from_iterable(rows)), what)
+        return cls.from_lengths(_as_dtype(values, dtype), lengths)
 
     @classmethod
     def from_lengths(cls, values: np.ndarray, lengths: np.ndarray) -> Ragged:
         """Return ``values`` cut into rows of ``lengths``; the values are not copied."""
-        return cls(values, offsets_of(lengths))
+        counts = checks.as_array("lengths", lengths, "whole numbers")
+        if counts.ndim != 1 or (len(counts) and counts.dtype.kind not in "iu"):
+            raise InputError(
+                "lengths must be whole numbers, one-dimensional, got " + checks.described(counts)
+            )
+        if len(counts) and isinstance(values, np.ndarray) and counts.max() > values.size:
+            raise InputError(
+                f"lengths must be at most the {values.size} values there are, got {counts.max()}"
+            )
+        return cls(values, offsets_of(counts))
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
     def __getitem__(self, row: int) -> np.ndarray:
-        """Return row ``row`` as a view; negative numbers count from the end."""
-        index = row + len(self) if row < 0 else row
+        """Return row ``row`` as a view; negative numbers count from the end.
+
+        Raises
+        ------
+        IndexError
+            There is no such row.
+        """
+        index = checks.whole_number("row", row, -sys.maxsize)
+        index += len(self) if index < 0 else 0
         if not 0 <= index < len(self):
-            raise IndexError(f"row {row} of {len(self)}")
+            raise IndexError(f"there is no row {row}, there are {len(self)}")
         return self.values[self.offsets[index] : self.offsets[index + 1]]
 
     def __iter__(self) -> Iterator[np.ndarray]:
@@ -101,13 +134,20 @@ class Ragged:
 
     def slice(self, start: int, stop: int) -> Ragged:
         """Return rows ``start`` to ``stop`` as views of the same arrays."""
-        start, stop, _ = slice(start, stop).indices(len(self))
-        return Ragged(self.values, self.offsets[start : max(start, stop) + 1])
+        rows = span(start, stop, len(self))
+        return Ragged(self.values, self.offsets[rows.start : rows.stop + 1])
 
-    def take(self, rows: np.ndarray) -> Ragged:
-        """Return the given rows, in the given order, as a copy."""
-        lengths = self.lengths[rows]
-        places = ranges(self.offsets[:-1][rows], lengths)
+    def take(self, rows: Any) -> Ragged:
+        """Return some rows, by number or as a mask, in the given order, as a copy.
+
+        Raises
+        ------
+        InputError
+            Neither, or a row that is not there.
+        """
+        numbers = checks.row_numbers("rows", rows, len(self), "row")
+        lengths = self.lengths[numbers]
+        places = ranges(self.offsets[:-1][numbers], lengths)
         return Ragged.from_lengths(self.values[places], lengths)
 
     def joined(self, other: Ragged) -> Ragged:
@@ -122,6 +162,12 @@ class Ragged:
 
     def where(self, keep: np.ndarray) -> Ragged:
         """Return the values where ``keep``, booleans beside :attr:`flat`, is True; rows stay."""
+        keep = checks.as_array("keep", keep, "one boolean a value")
+        if keep.dtype != np.bool_ or keep.shape != (self.total,):
+            raise InputError(
+                f"keep must be one boolean for each of {self.total} values, got "
+                + checks.described(keep)
+            )
         kept_before = np.concatenate(([0], np.cumsum(keep, dtype=np.int64)))
         return Ragged(self.flat[keep], kept_before[self.offsets - self.offsets[0]])
 
@@ -131,6 +177,37 @@ class Ragged:
 
     def __repr__(self) -> str:
         return f"Ragged({len(self)} rows, {self.total} values of {self.values.dtype})"
+
+
+def _as_dtype(values: np.ndarray, dtype: Any) -> np.ndarray:
+    """Return numbers as ``dtype``, or say that it cannot hold them."""
+    try:
+        wanted = np.dtype(dtype)
+        if values.size == 0:
+            return np.empty(0, wanted)
+        if values.ndim != 1 or not np.can_cast(values.dtype, wanted, "same_kind"):
+            raise TypeError
+        if wanted.kind in "iu":
+            limits = np.iinfo(wanted)
+            if values.min() < limits.min or values.max() > limits.max:
+                raise TypeError
+        return values.astype(wanted)
+    except (TypeError, ValueError):
+        raise InputError(
+            f"lists must hold numbers that the dtype {dtype!r} holds, got "
+            + checks.described(values)
+        ) from None
+
+
+def span(start: Any, stop: Any, n: int) -> slice:
+    """Return the rows from ``start`` to ``stop`` of ``n``, as Python's slices have them."""
+    try:
+        begin, end, _ = slice(start, stop).indices(n)
+    except TypeError:
+        raise InputError(
+            f"start and stop must be whole numbers, got {start!r} and {stop!r}"
+        ) from None
+    return slice(begin, max(begin, end))
 
 
 def offsets_of(lengths: np.ndarray) -> np.ndarray:

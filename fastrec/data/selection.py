@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -31,8 +30,7 @@ def select_rows(log: Interactions, rows: np.ndarray) -> Interactions:
     item, user, session = log.item[rows], picked(log.user), picked(log.session)
     if len(item) == 0:
         raise InputError("the log is empty: no row is left")
-    return replace(
-        log,
+    return log._changed(
         item=item,
         user=user,
         session=session,
@@ -45,27 +43,9 @@ def select_rows(log: Interactions, rows: np.ndarray) -> Interactions:
 
 def take_histories(log: Interactions, histories: Any) -> Interactions:
     """See :meth:`Interactions.take`."""
-    chosen = np.asarray(histories)
-    if chosen.ndim != 1 or (chosen.size and chosen.dtype.kind not in "biu"):
-        raise InputError(
-            "histories must be a mask or whole numbers, one-dimensional, got "
-            f"{chosen.dtype} of shape {chosen.shape}"
-        )
-    if chosen.dtype.kind == "b":
-        if len(chosen) != log.n_histories:
-            raise InputError(
-                f"the mask must have one value a history, {log.n_histories}, got {len(chosen)}"
-            )
-        numbers = np.flatnonzero(chosen)
-    else:
-        numbers = np.sort(chosen).astype(np.int64)
-        if numbers.size and (numbers[0] < 0 or numbers[-1] >= log.n_histories):
-            raise InputError(
-                f"histories must be from 0 to {log.n_histories - 1}, got {numbers[0]} to "
-                f"{numbers[-1]}"
-            )
-        if (numbers[1:] == numbers[:-1]).any():
-            raise InputError("histories must name each history once, got one twice")
+    numbers = np.sort(checks.row_numbers("histories", histories, log.n_histories, "history"))
+    if (numbers[1:] == numbers[:-1]).any():
+        raise InputError("histories must name each history once, got one twice")
     starts = log.history_offsets[:-1][numbers]
     lengths = log.history_offsets[1:][numbers] - starts
     return select_rows(log, ranges(starts, lengths))
@@ -120,8 +100,7 @@ def compact(log: Interactions) -> Interactions:
     item, item_ids, items = _compacted(log.item, log.item_ids, log.items)
     user, user_ids, users = _compacted(log.user, log.user_ids, log.users)
     session, session_ids, _ = _compacted(log.session, log.session_ids, None)
-    return replace(
-        log,
+    return log._changed(
         item=item,
         item_ids=item_ids,
         items=items,
@@ -163,8 +142,8 @@ def sessionize(log: Interactions, gap: float | timedelta) -> Interactions:
     begins[1:] = (np.diff(log.time) > limit) | (np.diff(log.user) != 0)
     session = np.cumsum(begins, dtype=np.int64).astype(np.int32) - np.int32(1)
     offsets = np.append(np.flatnonzero(begins), len(log)).astype(np.int64)
-    return replace(
-        log, session=session, session_ids=range_map(len(offsets) - 1), history_offsets=offsets
+    return log._changed(
+        session=session, session_ids=range_map(len(offsets) - 1), history_offsets=offsets
     )
 
 

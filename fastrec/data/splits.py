@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastrec.data.columns import PER_SECOND, time_column
-from fastrec.data.interactions import Interactions
+from fastrec.data.interactions import Interactions, require_log
 from fastrec.data.ragged import ranges
 from fastrec.data.selection import row_histories, select_rows
 from fastrec.errors import InputError
@@ -44,6 +44,7 @@ def split_by_time(
     InputError
         No time in the log, both or neither of fraction and after, or a part without rows.
     """
+    require_log("log", log)
     if log.time is None:
         raise InputError("split_by_time needs a log with time=")
     if (fraction is None) == (after is None):
@@ -101,6 +102,7 @@ def split_last(log: Interactions, n: int = 1) -> tuple[Interactions, Interaction
         ``n`` is no whole number of at least 1, or no history is longer.
     """
     checks.whole_number("n", n)
+    require_log("log", log)
     lengths = np.diff(log.history_offsets)
     long = lengths > n
     if not long.any():
@@ -131,6 +133,7 @@ def split_users(
     InputError
         The fraction leaves a part without users.
     """
+    require_log("log", log)
     share = checks.real_number("fraction", fraction, 0, 1)
     checks.whole_number("seed", seed, 0)
     codes = log.owner

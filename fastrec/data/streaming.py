@@ -33,7 +33,7 @@ def write(
     table: Table, needed: list[str], encoder: RowEncoder, into: str | os.PathLike[str]
 ) -> Interactions:
     """Write the log of ``table`` to the folder ``into`` and return it, memory-mapped."""
-    with folder.replacing(Path(into)) as place:
+    with folder.replacing(into) as place:
         records = _spill(table, needed, encoder, place / "rows.tmp")
         refuse_empty(encoder.rows)
         maps, finals = encoder.finish()

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
-from fastrec.data.ids import IdMap
+from fastrec.data.ids import IdMap, require_map
 from fastrec.data.queries import Queries
 from fastrec.data.ragged import Ragged
 from fastrec.data.swaps import refuse_swapped, refuse_unknown
@@ -37,6 +35,9 @@ class Translation:
     """
 
     def __init__(self, queries: Queries, item_ids: IdMap, user_ids: IdMap | None = None) -> None:
+        require_map("item_ids", item_ids)
+        if user_ids is not None:
+            require_map("user_ids", user_ids)
         self._queries, self._item_ids, self._user_ids = queries, item_ids, user_ids
         self._items: np.ndarray | None = None
         if queries.item_ids != item_ids:
@@ -76,13 +77,13 @@ class Translation:
         return self._translated(self._queries)
 
     def _translated(self, part: Queries) -> Queries:
-        moved = replace(part, item_ids=self._item_ids)
+        moved = part._changed(item_ids=self._item_ids)
         if self._items is not None:
             moved = self._with_items(moved, self._items)
         if self._user_ids is None or part.user is None or part.user_ids is None:
             return moved
         user = part.user if self._users is None else self._users[part.user]
-        return replace(moved, user=user, user_ids=self._user_ids)
+        return moved._changed(user=user, user_ids=self._user_ids)
 
     @staticmethod
     def _with_items(part: Queries, codes: np.ndarray) -> Queries:
@@ -94,8 +95,7 @@ class Translation:
         if targets is not None:
             targets = Ragged(codes[targets.flat], targets.offsets - targets.offsets[0])
         times, values = part.history_time, part.history_value
-        return replace(
-            part,
+        return part._changed(
             histories=moved.where(keep),
             targets=targets,
             history_time=None if times is None else times[inside][keep],

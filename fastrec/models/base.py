@@ -242,7 +242,7 @@ class Recommender(Model):
                 f"{type(self).__name__} uses no weights of history items; leave them out"
             )
         codes, value = self._encode_rows(rows, weights, on_unknown)
-        queries = Queries(
+        queries = Queries._trusted(
             item_ids=self.item_ids, histories=codes, history_value=value, exclude_seen=exclude_seen
         )
         top = self.rank(

@@ -8,6 +8,7 @@ from fastrec.data import Queries, Ragged
 from fastrec.errors import InputError
 from fastrec.models.base import Recommender
 from fastrec.search import TopK, TopKIndex
+from fastrec.search.arguments import item_rows
 
 # A list for all queries that is longer than this is taken out of the answers once, instead of being
 # written behind the history of every query.
@@ -54,6 +55,8 @@ class VectorRecommender(Recommender):
         """Return the ``k`` best items of every query; see :meth:`Recommender.rank`."""
         self._check_fitted()
         _check_codes(queries, len(self.item_ids))
+        exclude = _codes_of("exclude", exclude, queries, len(self.item_ids))
+        allow = _codes_of("allow", allow, queries, len(self.item_ids))
         if exclude is not None and not isinstance(exclude, Ragged) and len(exclude) > LONG_EXCLUDE:
             allow = _without(allow, exclude, len(self.item_ids))
             exclude = None
@@ -84,6 +87,24 @@ def _check_codes(queries: Queries, n_items: int) -> None:
             f"histories hold codes from {codes.min()} to {codes.max()}, the model has items 0 to "
             f"{n_items - 1}; translate the queries with queries.translate(model.item_ids)"
         )
+
+
+def _codes_of(
+    name: str, given: np.ndarray | Ragged | None, queries: Queries, n_items: int
+) -> np.ndarray | Ragged | None:
+    """Return ``exclude`` or ``allow`` as codes of the model; one list for all without padding."""
+    if given is None:
+        return None
+    if not isinstance(given, Ragged):
+        codes = item_rows(name, given, n_items)
+        return codes[codes >= 0]
+    if len(given) != len(queries):
+        raise InputError(
+            f"{name} must have one list for each of the {len(queries)} queries, got {len(given)}; "
+            "one list for all queries is given as a 1-D array"
+        )
+    item_rows(name, given.flat, n_items)
+    return given
 
 
 def _without(

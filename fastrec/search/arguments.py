@@ -126,7 +126,7 @@ def row_lists(
         return None
     if isinstance(value, Ragged):
         return _list_per_query(name, value, n_rows, n_queries, kernel, threads)
-    rows = _row_numbers(name, value, n_rows)
+    rows = item_rows(name, value, n_rows)
     rows = np.unique(rows[rows >= 0])
     ends = np.array([len(rows)], dtype=np.int64)
     return RowLists(rows, np.zeros(1, dtype=np.int64), ends, True)
@@ -142,7 +142,7 @@ def _list_per_query(
             f"{len(offsets) - 1} lists; one list for all queries is given as a 1-D array"
         )
     values = np.asarray(ragged.values)[offsets[0] : offsets[-1]]
-    rows = np.array(_row_numbers(name, values, n_rows))
+    rows = np.array(item_rows(name, values, n_rows))
     begins = offsets - offsets[0]
     ends = np.empty(n_queries, dtype=np.int64)
     run_ranges(
@@ -156,7 +156,7 @@ def _list_per_query(
     return RowLists(rows, begins[:-1], ends, False)
 
 
-def _row_numbers(name: str, value: Any, n_rows: int) -> np.ndarray:
+def item_rows(name: str, value: Any, n_rows: int) -> np.ndarray:
     """Return row numbers as int32, all from -1 (padding) to ``n_rows - 1``."""
     array = as_array(name, value, "a 1-D array of rows for all queries, or a Ragged")
     if array.ndim != 1:

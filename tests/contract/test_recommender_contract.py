@@ -476,11 +476,44 @@ def test_slices_of_weighted_queries_rank_like_the_whole(make):
     np.testing.assert_array_equal(part.items, whole.items[7:20])
 
 
-@pytest.mark.parametrize("code", [-7, 24, 2**30])
-def test_rank_refuses_codes_that_are_no_rows(model, code):
-    histories = fr.Ragged(np.array([code], np.int32), np.array([0, 1]))
+def test_rank_refuses_codes_that_are_no_rows(model):
+    larger, _ = fr.IdMap.from_ids(range(100))
+    queries = fr.Queries(item_ids=larger, histories=fr.Ragged.from_lists([[99]]))
     with pytest.raises(fr.InputError, match="translate the queries"):
-        model.rank(fr.Queries(item_ids=model.item_ids, histories=histories), 2)
+        model.rank(queries, 2)
+
+
+def asking(model, *histories):
+    """Queries in the model's own codes."""
+    return fr.Queries.from_columns(list(histories)).translate(model.item_ids)
+
+
+@pytest.mark.parametrize("name", ["exclude", "allow"])
+@pytest.mark.parametrize("limit", [1, 512])
+def test_padding_among_codes_to_exclude_or_allow_is_no_item(model, name, limit, monkeypatch):
+    monkeypatch.setattr(vector_model, "LONG_EXCLUDE", limit)
+    queries = asking(model, [1, 2])
+    padded = model.rank(queries, 30, **{name: [0, 1, -1]})
+    same_items = model.rank(queries, 30, **{name: [0, 1]})
+    np.testing.assert_array_equal(padded.items, same_items.items)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ([1000], "must hold rows from 0 to"),
+        ([0.5], "must hold whole numbers"),
+        (fr.Ragged.from_lists([[1], [2]]), "must have one list for each of the 1 queries, got 2"),
+        (fr.Ragged.from_lists([[1000]]), "must hold rows from 0 to"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("name", ["exclude", "allow"])
+@pytest.mark.parametrize("limit", [0, 512])
+def test_rank_refuses_lists_that_are_no_codes(model, name, given, message, limit, monkeypatch):
+    monkeypatch.setattr(vector_model, "LONG_EXCLUDE", limit)
+    with pytest.raises(fr.InputError, match=f"{name} {message}"):
+        model.rank(asking(model, [1, 2]), 5, **{name: given})
 
 
 @pytest.mark.parametrize("queries", [[["a"]], None])

@@ -233,7 +233,7 @@ def test_histories_alone_ask_without_an_answer():
     ("columns", "message"),
     [
         (([[1]], [1, 2]), "histories: 1, targets: 2"),
-        (([[1]], [2], [1, 2]), "targets: 1, user: 2"),
+        (([[1]], [2], [1, 2]), "histories: 1, users: 2"),
         (([[1], [2]], [[1], []]), "each query needs a target, targets has none in row 1"),
         (([[1], [2]], [3, None]), "targets has none in row 1"),
         (([1, 2], [1, 2]), "histories must be a list of lists"),
