@@ -56,10 +56,10 @@ def plain_array(values: Any, name: str) -> np.ndarray:
     """
     if not isinstance(values, np.ndarray):
         values = _from_arrow(values, name)
-    try:
-        array = np.asarray(values)
-    except ValueError:
-        raise InputError(f"{name} must be one flat column, got rows of different lengths") from None
+    place = checks.masked_place(values)
+    if place is not None:
+        refuse_missing(name, place)
+    array = checks.as_array(name, values, "one flat column")
     if array.ndim != 1:
         raise InputError(f"{name} must be one-dimensional, got shape {array.shape}")
     if array.dtype == object:

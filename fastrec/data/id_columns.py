@@ -16,6 +16,7 @@ import numpy as np
 import fastrec.native.objects as native
 from fastrec.data.ragged import Ragged
 from fastrec.errors import InputError
+from fastrec.runtime import checks
 
 CHUNK = 65_536  # rows a step: the scratch memory of a step stays within a few MB
 LARGEST_ID = 2**63 - 1
@@ -82,7 +83,8 @@ def as_id_column(ids: Any, name: str = "ids") -> IdColumn:
     Parameters
     ----------
     ids : list, ndarray, Arrow array, Series or other sequence, shape (n,)
-        Whole numbers of at least 0, or strings. None, an Arrow null or -1 is padding.
+        Whole numbers of at least 0, or strings. None, an Arrow null, a masked entry or -1 is
+        padding.
     name : str
         What the ids are, for messages.
 
@@ -95,7 +97,7 @@ def as_id_column(ids: Any, name: str = "ids") -> IdColumn:
     if isinstance(ids, (str, bytes)):
         raise InputError(f"{name} must be a list or an array of ids, got the single {ids!r}")
     if isinstance(ids, np.ndarray):
-        return _of_numpy(ids, name)
+        return _of_numpy(unmasked(ids), name)
     if isinstance(ids, (list, tuple)):
         return _of_objects(ids, name)
     if hasattr(ids, "__arrow_c_array__") or hasattr(ids, "__arrow_c_stream__"):
@@ -105,13 +107,20 @@ def as_id_column(ids: Any, name: str = "ids") -> IdColumn:
     if isinstance(ids, (set, frozenset, dict)):
         raise InputError(f"{name} must come in an order, got a {type(ids).__name__}: use a list")
     if isinstance(ids, (range, Sequence)) or not hasattr(ids, "__array__"):
-        try:
-            return _of_objects(list(ids), name)
-        except TypeError:
-            raise InputError(
-                f"{name} must be a list or an array of ids, got {type(ids).__name__}"
-            ) from None
-    return _of_numpy(np.asarray(ids), name)
+        return _of_objects(checks.listed(name, ids, "a list or an array of ids"), name)
+    return _of_numpy(checks.as_array(name, ids, "a list or an array of ids"), name)
+
+
+def unmasked(ids: Any) -> Any:
+    """Return a masked array as one of objects, None where it hides something; others as they are.
+
+    NumPy's own functions would go on with what lies beneath the mask.
+    """
+    if checks.masked_place(ids) is None:
+        return ids
+    plain = np.array(ids.data, dtype=object)
+    plain[np.ma.getmaskarray(ids)] = None
+    return plain
 
 
 def present_rows(column: IdColumn) -> tuple[IdColumn, np.ndarray]:

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from fastrec.data.id_columns import unmasked
 from fastrec.data.ragged import Ragged
 from fastrec.errors import InputError
+from fastrec.runtime import checks
 
 
 def flatten(sequences: Iterable[Any], name: str) -> tuple[Any, np.ndarray]:
@@ -41,21 +43,22 @@ def flatten(sequences: Iterable[Any], name: str) -> tuple[Any, np.ndarray]:
         flat = _of_arrow(sequences, name)
         if flat is not None:
             return flat
-    if isinstance(sequences, (str, bytes)) or not isinstance(sequences, Iterable):
-        raise InputError(f"{name} must be a list of lists of ids, got {sequences!r}")
-    return _of_rows(list(sequences), name)
+    return _of_rows(checks.listed(name, unmasked(sequences), "a list of lists of ids"), name)
 
 
 def _of_rows(rows: list[Any], name: str) -> tuple[Any, np.ndarray]:
     for row, sequence in enumerate(rows):
-        if isinstance(sequence, (list, tuple, np.ndarray)) and np.ndim(sequence[:1]) == 1:
+        if isinstance(sequence, (list, tuple)):
+            continue
+        if isinstance(sequence, np.ndarray) and sequence.ndim == 1:
+            rows[row] = unmasked(sequence)
             continue
         if isinstance(sequence, (str, bytes)) or not hasattr(sequence, "__len__"):
             raise InputError(
                 f"{name} must be a list of lists of ids, got {sequence!r} as number {row}; "
                 "a single one is given as [[...]]"
             )
-        rows[row] = list(sequence)
+        rows[row] = checks.listed(f"number {row} of {name}", sequence, "a list of ids")
     lengths = np.fromiter(map(len, rows), np.int64, len(rows))
     if rows and all(isinstance(row, np.ndarray) and row.dtype.kind in "iuU" for row in rows):
         return np.concatenate(rows), lengths

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from fastrec.data import IdMap, Interactions, Queries, Ragged, as_interactions
+from fastrec.data.id_columns import unmasked
 from fastrec.errors import InputError
 from fastrec.models.model import Model
 from fastrec.models.requests import concatenate, flat_weights, is_row, rows_of_ids
@@ -299,7 +300,9 @@ class Recommender(Model):
             return None
         if isinstance(items, (str, bytes)) or not hasattr(items, "__iter__"):
             raise InputError(f"{name} must be ids, or one list of ids a history, got {items!r}")
-        given = items if isinstance(items, np.ndarray) else list(items)
+        given = unmasked(items)
+        if not isinstance(given, np.ndarray) or given.ndim == 0:
+            given = checks.listed(name, given, "ids, or one list of ids a history")
         if len(given) and is_row(given[0]):
             if len(given) != rows:
                 raise InputError(

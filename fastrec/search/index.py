@@ -10,7 +10,7 @@ import numpy as np
 from fastrec.errors import InputError
 from fastrec.runtime import isa
 from fastrec.runtime.arrays import aligned_empty, stride_of
-from fastrec.runtime.checks import one_of, whole_number
+from fastrec.runtime.checks import as_array, one_of, whole_number
 from fastrec.runtime.threads import resolve_threads, run_ranges
 from fastrec.search.arguments import RowLists, float_rows, largest_magnitude, row_lists
 from fastrec.search.result import TopK
@@ -269,7 +269,7 @@ def _checked_bias(
     """Return the bias as contiguous float32 and its largest magnitude."""
     if bias is None:
         return None, 0.0
-    array = np.asarray(bias)
+    array = as_array("bias", bias)
     if array.shape != (n_rows,):
         raise InputError(
             f"bias must have one number for each of the {n_rows} rows, got shape {array.shape}"

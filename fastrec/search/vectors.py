@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastrec.data.ids import IdMap
+from fastrec.data.ids import IdMap, require_map
 from fastrec.data.ragged import Ragged
 from fastrec.errors import InputError
 from fastrec.runtime import checks
@@ -65,14 +65,13 @@ class Vectors(VectorFiles):
     """
 
     def __init__(self, ids: IdMap, matrix: np.ndarray) -> None:
-        if not isinstance(ids, IdMap):
-            raise InputError(
-                f"ids must be an IdMap, got {type(ids).__name__}; IdMap.from_ids(ids) makes one"
-            )
-        if not isinstance(matrix, np.ndarray) or matrix.dtype != np.float32 or matrix.ndim != 2:
+        require_map("ids", ids)
+        is_array = isinstance(matrix, np.ndarray) and checks.masked_place(matrix) is None
+        if not is_array or matrix.dtype != np.float32 or matrix.ndim != 2:
             raise InputError(
                 "matrix must be a float32 array of shape (ids, dim), got "
-                f"{_described(matrix)}; convert it with numpy.asarray(matrix, dtype=numpy.float32)"
+                f"{checks.described(matrix)}; convert it with "
+                "numpy.asarray(matrix, dtype=numpy.float32)"
             )
         if len(matrix) != len(ids):
             raise InputError(
@@ -365,12 +364,6 @@ class Vectors(VectorFiles):
         shown = self.ids.decode(np.arange(min(SHOWN, len(self)), dtype=np.int32)).tolist()
         names = ", ".join(map(repr, shown)) + (", ..." if len(self) > SHOWN else "")
         return f"Vectors({len(self)} {self.ids.kind} ids, dim={self.dim}: {names or 'none'})"
-
-
-def _described(value: Any) -> str:
-    if isinstance(value, np.ndarray):
-        return f"{value.dtype} of shape {value.shape}"
-    return type(value).__name__
 
 
 def _is_one(ids: Any) -> bool:

@@ -149,7 +149,7 @@ def test_no_ids_make_an_empty_map(nothing):
         (np.array([[1, 2]]), r"one-dimensional, got shape \(1, 2\)"),
         (np.array(["2020-01-01"], "datetime64[s]"), "got dtype datetime64"),
         ("abc", "got the single 'abc'"),
-        (5, "must be a list or an array of ids, got int"),
+        (5, "must be a list or an array of ids, got 5 of type int"),
         ({3, 4}, "must come in an order"),
     ],
     ids=str,
