@@ -114,10 +114,13 @@ def as_id_column(ids: Any, name: str = "ids") -> IdColumn:
 def unmasked(ids: Any) -> Any:
     """Return a masked array as one of objects, None where it hides something; others as they are.
 
-    NumPy's own functions would go on with what lies beneath the mask.
+    NumPy's own functions would go on with what lies beneath the mask. A list of such an
+    array's entries is one again, with None.
     """
     if checks.masked_place(ids) is None:
         return ids
+    if isinstance(ids, (list, tuple)):
+        return [None if id is np.ma.masked else id for id in ids]
     plain = np.array(ids.data, dtype=object)
     plain[np.ma.getmaskarray(ids)] = None
     return plain
@@ -237,7 +240,7 @@ def _object_list(ids: Sequence[Any] | np.ndarray, start: int) -> list[Any]:
 def _refuse_object(value: Any, row: int, kind: str, name: str) -> NoReturn:
     """Say what is wrong with a Python object among ids of the given kind."""
     got = f"got {value!r} in row {row}"
-    if isinstance(value, float) and value != value:
+    if (isinstance(value, float) and value != value) or checks.masked_place(value) is not None:
         raise InputError(f"{name} must not be missing, {got}: drop such rows, or pad with None")
     if isinstance(value, str) and kind == "strings":
         raise InputError(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastrec.data import columns as checked
-from fastrec.data.id_columns import as_id_column
+from fastrec.data.id_columns import as_id_column, unmasked
 from fastrec.data.ids import IdMap
 from fastrec.data.readers import any_table, whole_column
 from fastrec.errors import InputError
@@ -40,9 +40,9 @@ def aligned(
     columns = {}
     for name in opened.names:
         if name != id:
-            values = whole_column(batches, name)
-            checked.check_lengths({id: len(codes), name: len(values)})
-            columns[name] = _picked(values, rows, f"column {name!r}")
+            column = _plain(whole_column(batches, name), f"column {name!r}")
+            checked.check_lengths({id: len(codes), name: len(column)})
+            columns[name] = _picked(column, rows)
     return columns
 
 
@@ -67,9 +67,8 @@ def _row_of_code(codes: np.ndarray, n: int, name: str, what: str, missing: str) 
     return rows
 
 
-def _picked(values: Any, rows: np.ndarray, name: str) -> np.ndarray:
+def _picked(array: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Return the values of ``rows``; row -1 gives "" among strings and NaN among numbers."""
-    array = _plain(values, name)
     absent = rows < 0
     picked = array[rows]
     if absent.any():
@@ -85,6 +84,7 @@ def _picked(values: Any, rows: np.ndarray, name: str) -> np.ndarray:
 
 def _plain(values: Any, name: str) -> np.ndarray:
     """Return a column as numbers, times, or an array of str objects; missing strings are ""."""
+    values = unmasked(values)
     if not checked.is_text(values):
         array = checked.plain_array(values, name)
         if array.dtype.kind not in "iufbM":

@@ -247,10 +247,11 @@ def _flattened(documents: list[list[Any]], first: int, told: str) -> WordBatch:
         bad = missing.index(1)
     if bad >= 0:
         row = int(np.searchsorted(np.cumsum(counts), bad, side="right"))
-        what = "a lone surrogate" if isinstance(flat[bad], str) else type(flat[bad]).__name__
+        word = flat[bad]
+        why = "with a lone surrogate" if isinstance(word, str) else f"of type {type(word).__name__}"
         raise InputError(
-            f"document {first + row} must hold words of valid Unicode, got {what} in "
-            f"{_shown(flat[bad])}{told}"
+            f"document {first + row} must hold words of valid Unicode, got {_shown(word)} {why}"
+            f"{told}"
         )
     return WordBatch(np.frombuffer(blob, np.uint8), np.frombuffer(offsets, np.int64), counts)
 

@@ -12,6 +12,7 @@ import operator
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import repeat
 from typing import Any, TypeVar
 
 import numpy as np
@@ -145,9 +146,17 @@ def row_numbers(name: str, value: Any, n: int, unit: str) -> np.ndarray:
 
 
 def masked_place(value: Any) -> int | None:
-    """Return the first entry, counted flat, that a NumPy masked array hides; None without any."""
+    """Return the first entry, counted flat, that a NumPy masked array hides; None without any.
+
+    A list of what such an array holds has the constant ``numpy.ma.masked`` there.
+    """
     # Who has made a masked array has loaded their module.
-    if "numpy.ma" not in sys.modules or not isinstance(value, np.ma.MaskedArray):
+    if "numpy.ma" not in sys.modules:
+        return None
+    if isinstance(value, (list, tuple)):
+        is_hidden = map(operator.is_, value, repeat(np.ma.masked))
+        return next((place for place, hidden in enumerate(is_hidden) if hidden), None)
+    if not isinstance(value, np.ma.MaskedArray):
         return None
     if value.dtype.names:  # records have a mask for each field; no column is made of them
         return None

@@ -40,6 +40,30 @@ def test_a_masked_entry_of_a_context_column_is_refused(values):
         fr.Interactions.from_arrays(**GOOD, context={"place": values})
 
 
+@pytest.mark.parametrize("item", [list(INTS), list(TEXTS)], ids=["numbers", "strings"])
+def test_the_constant_that_masks_is_refused_among_ids(item):
+    with pytest.raises(InputError, match="item must not be missing, got masked in row 1"):
+        fr.Interactions.from_arrays(user=[1, 1, 1], item=item)
+
+
+@pytest.mark.parametrize("column", ["time", "order", "value"])
+def test_the_constant_that_masks_is_refused_among_numbers(column):
+    with pytest.raises(InputError, match=f"{column} must not be missing, got none in row 1"):
+        fr.Interactions.from_arrays(**GOOD | {column: list(INTS)})
+
+
+def test_masked_numbers_of_a_side_table_are_refused():
+    log = fr.Interactions.from_arrays(**GOOD)
+    with pytest.raises(InputError, match="column 'year' must not be missing, got none in row 1"):
+        log.with_items({"id": [7, 8, 9], "year": FLOATS}, id="id")
+
+
+def test_a_masked_string_of_a_side_table_is_empty_as_a_null_is():
+    log = fr.Interactions.from_arrays(**GOOD)
+    items = log.with_items({"id": [7, 8, 9], "a": TEXTS, "b": ["a", None, "c"]}, id="id").items
+    assert items["a"].tolist() == items["b"].tolist() == ["a", "", "c"]
+
+
 @pytest.mark.parametrize("sequences", [[INTS], [[7], INTS], np.ma.array([INTS])], ids=len)
 def test_a_masked_entry_of_a_sequence_is_refused(sequences):
     with pytest.raises(InputError, match="items must not be missing"):
@@ -61,9 +85,10 @@ def test_a_masked_entry_of_a_history_is_padding_as_a_null_is(histories):
     assert queries.item_ids.decode(queries.histories[0]).tolist() == [7, 9]
 
 
-def test_a_masked_entry_to_exclude_is_padding():
+@pytest.mark.parametrize("exclude", [INTS, list(INTS)], ids=["array", "list"])
+def test_a_masked_entry_to_exclude_is_padding(exclude):
     model = fr.Popularity().fit([[7, 8, 9, 10]])
-    answer = model.recommend([[]], k=4, exclude=INTS)
+    answer = model.recommend([[]], k=4, exclude=exclude)
     assert [item for item, _ in answer.to_lists()[0]] == [8, 10]
 
 
@@ -86,6 +111,8 @@ def test_a_masked_weight_is_refused(weights):
         lambda: fr.TopKIndex(np.eye(3)).search(np.ma.array([FLOATS]), 1),
         lambda: fr.TopKIndex(np.eye(3)).search(np.eye(3), 1, exclude=INTS - 7),
         lambda: fr.Ragged.from_lists([INTS]),
+        lambda: fr.Ragged.from_lists([list(INTS)]),
+        lambda: fr.Corpus.from_texts(["a", "b", "c"]).take(INTS - 7),
     ],
 )
 def test_a_masked_entry_among_numbers_is_refused(call):
