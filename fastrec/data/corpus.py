@@ -14,6 +14,7 @@ import numpy as np
 from fastrec.data.corpus_constructors import CorpusConstructors
 from fastrec.data.ids import IdMap
 from fastrec.data.ragged import Ragged
+from fastrec.data.record import Record
 from fastrec.errors import InputError
 from fastrec.runtime import checks
 
@@ -24,7 +25,7 @@ STEP = 1 << 16  # tokens made strings at once
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Corpus(CorpusConstructors):
+class Corpus(Record, CorpusConstructors):
     """An immutable text: documents, each a run of words, as codes.
 
     Made by one of the ``from_...`` constructors or by :func:`as_corpus`, in one pass
@@ -32,7 +33,8 @@ class Corpus(CorpusConstructors):
     minimum count is a prefix of them. Takes 4 bytes a token, 8 a document, and for each
     different word its UTF-8 and 20 bytes (some three times that while it is made); where the
     tokens take more than ``memory_limit`` bytes, they lie in a temporary file that is
-    mapped into memory. Safe to use from several threads at once.
+    mapped into memory. Safe to use from several threads at once. The plain constructor takes
+    codes, and reads them once to check them.
 
     Attributes
     ----------
@@ -47,6 +49,12 @@ class Corpus(CorpusConstructors):
         How often each word occurs, at least once.
     given_ids : IdMap or None
         The ids of the documents where they were given, by row.
+
+    Raises
+    ------
+    InputError
+        Another dtype, offsets that do not fit, codes that are no words, or counts that are
+        not those of the tokens, the most frequent word first.
 
     Examples
     --------
@@ -66,6 +74,12 @@ class Corpus(CorpusConstructors):
     given_ids: IdMap | None = None
 
     def __post_init__(self) -> None:
+        from fastrec.data import validation
+
+        validation.check_corpus(self)
+        self._freeze()
+
+    def _freeze(self) -> None:
         for array in (self.tokens, self.offsets, self.counts):
             array.flags.writeable = False
 
@@ -107,11 +121,17 @@ class Corpus(CorpusConstructors):
         Parameters
         ----------
         rows : iterable of int or None
-            Which ones, from 0 on; None means all.
+            Which ones, from 0 on, in any order; None means all.
+
+        Raises
+        ------
+        InputError
+            A row that is not there.
         """
         if rows is not None:
+            wanted = checks.listed("rows", rows, "whole numbers")
             documents = self.sequences()
-            for row in rows:
+            for row in checks.row_numbers("rows", wanted, len(self), "document"):
                 yield self.word_ids.decode(documents[row]).tolist()
             return
         first = 0
@@ -165,8 +185,8 @@ class Corpus(CorpusConstructors):
         write(self, path)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self.__post_init__()  # arrays come back from a pickle writeable
+        super().__setstate__(state)
+        self._freeze()  # arrays come back from a pickle writeable
 
     def __copy__(self) -> Corpus:
         return self

@@ -89,7 +89,13 @@ class CodeStore:
         for start in range(0, len(tokens), STEP):
             part = tokens[start : start + STEP]
             part[:] = ranks[part]
-        return Corpus(tokens, self._offsets.finish(), words_in(order), counts[order], ids)
+        return Corpus._trusted(
+            tokens=tokens,
+            offsets=self._offsets.finish(),
+            word_ids=words_in(order),
+            counts=counts[order],
+            given_ids=ids,
+        )
 
 
 def build(
@@ -97,16 +103,19 @@ def build(
     ids: Any = None,
     memory_limit: int | None = None,
     where: str = "",
+    read_ids: Callable[[], Any] | None = None,
 ) -> Corpus:
     """Return the corpus of batches of words, which are read once.
 
     Parameters
     ----------
     batches : iterable of WordBatch
-    ids : ids, callable or None
-        One different id a document; a function is called for them after the last batch.
+    ids : ids or None
+        One different id a document.
     memory_limit, where
         As in :class:`CodeStore`.
+    read_ids : callable or None
+        Returns the ids, and is called after the last batch.
 
     Raises
     ------
@@ -118,7 +127,7 @@ def build(
     for batch in batches:
         codes = words.add_column(utf8_column(batch.blob, batch.offsets))
         store.append(codes, np.cumsum(batch.counts))
-    named = document_map(ids() if callable(ids) else ids, len(store))
+    named = document_map(ids if read_ids is None else read_ids(), len(store))
     return store.finish(len(words), words.finish_strings, named, where)
 
 

@@ -151,5 +151,5 @@ class CorpusConstructors:
         from fastrec.data import corpus_builder, corpus_readers
 
         source = corpus_readers.ParquetTexts(path, text, id, tokenize)
-        ids = None if id is None else source.ids
-        return corpus_builder.build(source.batches(), ids, memory_limit, source.where)
+        read_ids = None if id is None else source.ids
+        return corpus_builder.build(source.batches(), None, memory_limit, source.where, read_ids)

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Self
 
 
 class Record:
-    """What :class:`Interactions` and :class:`Queries` are; not meant to be used by itself."""
+    """What a log, queries and a corpus have in common; not meant to be used by itself."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
 

@@ -1,4 +1,4 @@
-"""What must hold of the parts of a log and of queries, so that kernels may trust their codes.
+"""What must hold of the parts of a log, of queries and of a corpus: kernels trust their codes.
 
 Checks of structure look at types, dtypes and lengths; checks of contents read
 every column once.
@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastrec.data.columns import TIME_UNITS, pick
+from fastrec.data.columns import TIME_UNITS, check_lengths, pick
 from fastrec.data.ids import IdMap, require_map
-from fastrec.data.order import is_sorted, run_offsets
+from fastrec.data.order import count_codes, is_sorted, run_offsets
 from fastrec.data.ragged import Ragged
 from fastrec.errors import InputError
 from fastrec.runtime import checks
 
 if TYPE_CHECKING:
+    from fastrec.data.corpus import Corpus
     from fastrec.data.interactions import Interactions
     from fastrec.data.queries import Queries
 
@@ -104,6 +105,33 @@ def check_queries_contents(queries: Queries) -> None:
         check_codes(f"context {name!r}", queries.context[name], ids, lowest=-1)
 
 
+def check_corpus(corpus: Corpus) -> None:
+    """Raise where the parts of a corpus do not fit. Cost O(tokens)."""
+    advice = "the from_... constructors take texts"
+    words = require_map("word_ids", corpus.word_ids)
+    _check_array("tokens", corpus.tokens, np.int32, advice=advice)
+    _check_array("offsets", corpus.offsets, np.int64, advice=advice)
+    _check_array("counts", corpus.counts, np.int64, len(words), advice=advice)
+    documents = Ragged(corpus.tokens, corpus.offsets)  # raises where offsets do not fit
+    if corpus.offsets[0] != 0 or documents.total != len(corpus.tokens):
+        raise InputError(
+            f"offsets must go from 0 to the {len(corpus.tokens)} tokens, got "
+            f"{corpus.offsets[0]} to {corpus.offsets[-1]}; {advice}"
+        )
+    if words.kind != "str" and len(words):
+        raise InputError(f"word_ids must hold strings, got whole numbers; {advice}")
+    if corpus.given_ids is not None:
+        require_map("given_ids", corpus.given_ids)
+        check_lengths({"documents": len(documents), "given_ids": len(corpus.given_ids)})
+    check_codes("tokens", corpus.tokens, words)
+    is_ordered = (corpus.counts[1:] <= corpus.counts[:-1]).all()
+    if not is_ordered or not np.array_equal(corpus.counts, count_codes(corpus.tokens, len(words))):
+        raise InputError(
+            "counts must say how often each word occurs, and be in falling order; "
+            f"{advice} and count the words"
+        )
+
+
 def check_codes(name: str, codes: np.ndarray, ids: IdMap, lowest: int = 0) -> None:
     """Raise where a code is outside ``lowest`` to ``len(ids) - 1``."""
     if len(codes) == 0:
@@ -116,14 +144,16 @@ def check_codes(name: str, codes: np.ndarray, ids: IdMap, lowest: int = 0) -> No
         )
 
 
-def _check_array(name: str, column: Any, dtype: Any, n: int | None = None) -> None:
+def _check_array(
+    name: str, column: Any, dtype: Any, n: int | None = None, *, advice: str = ADVICE
+) -> None:
     """Raise where this is no plain one-dimensional array of that dtype and length."""
     is_plain = isinstance(column, np.ndarray) and checks.masked_place(column) is None
     if not is_plain or column.ndim != 1 or column.dtype != dtype:
         masked = " with masked entries" if isinstance(column, np.ndarray) and not is_plain else ""
         raise InputError(
             f"{name} must be a one-dimensional {np.dtype(dtype)} array, got "
-            f"{checks.described(column)}{masked}; {ADVICE}"
+            f"{checks.described(column)}{masked}; {advice}"
         )
     if n is not None and len(column) != n:
         raise InputError(f"columns must have one value a row each, {n}, got {name}: {len(column)}")

@@ -1,9 +1,12 @@
 """Encoded parts that do not fit are refused where a user hands them in, and only there."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
-from fastrec.data import validation
+from fastrec.data import Corpus, validation
 from fastrec.data.ids import IdMap
 from fastrec.data.interactions import Interactions
 from fastrec.data.queries import Queries
@@ -12,6 +15,7 @@ from fastrec.errors import FormatError, InputError
 from tests.data.logs import rows_of
 
 IDS = IdMap.from_ids([10, 20, 30])[0]
+WORDS = IdMap.from_ids(["a", "b", "c"])[0]
 OTHER = IdMap.from_ids(["ann", "bob"])[0]
 
 
@@ -138,6 +142,48 @@ def test_a_slice_of_queries_may_lie_anywhere_in_its_values():
     assert queries.histories.to_lists() == [[0], [2]]
 
 
+def corpus_parts(**changes):
+    """The parts of a corpus of two documents and three words."""
+    parts = {
+        "tokens": codes(0, 1, 2, 0),
+        "offsets": np.array([0, 3, 4]),
+        "word_ids": WORDS,
+        "counts": np.array([2, 1, 1]),
+        "given_ids": OTHER,
+    }
+    return parts | changes
+
+
+def test_parts_that_fit_make_the_corpus_that_a_constructor_makes():
+    made = Corpus(**corpus_parts())
+    expected = Corpus.from_texts(["a b c", "a"], ids=["ann", "bob"])
+    assert list(made.decode()) == list(expected.decode()) == [["a", "b", "c"], ["a"]]
+    assert made.counts.tolist() == expected.counts.tolist()
+    assert not made.tokens.flags.writeable
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"tokens": codes(0, 1, 3, 0)}, "tokens must hold codes from 0 to 2, got 0 to 3"),
+        ({"tokens": np.array([0, 1, 2, 0])}, "tokens must be a one-dimensional int32 array"),
+        ({"offsets": np.array([0, 3, 5])}, "offsets must ascend from 0 to at most the 4 values"),
+        ({"offsets": np.array([0, 3, 3])}, "offsets must go from 0 to the 4 tokens, got 0 to 3"),
+        ({"offsets": np.array([0, 4, 3])}, "offsets must ascend"),
+        ({"word_ids": OTHER}, "columns must have one value a row each, 2, got counts: 3"),
+        ({"word_ids": ["a", "b", "c"]}, "word_ids must be an IdMap, got list"),
+        ({"word_ids": IDS}, "word_ids must hold strings, got whole numbers"),
+        ({"counts": np.array([1, 1, 2])}, "counts must say how often each word occurs"),
+        ({"tokens": codes(2, 1, 0, 2), "counts": np.array([1, 1, 2])}, "in falling order"),
+        ({"given_ids": WORDS}, "documents: 2, given_ids: 3"),
+    ],
+    ids=str,
+)
+def test_parts_that_do_not_fit_make_no_corpus(changes, message):
+    with pytest.raises(InputError, match=message):
+        Corpus(**corpus_parts(**changes))
+
+
 @pytest.fixture
 def unread(monkeypatch):
     """No column may be read to check it."""
@@ -147,6 +193,7 @@ def unread(monkeypatch):
 
     monkeypatch.setattr(validation, "check_log_contents", refuse)
     monkeypatch.setattr(validation, "check_queries_contents", refuse)
+    monkeypatch.setattr(validation, "check_corpus", refuse)
 
 
 def test_what_the_package_makes_itself_is_not_checked_again(unread, tmp_path):
@@ -158,6 +205,11 @@ def test_what_the_package_makes_itself_is_not_checked_again(unread, tmp_path):
     queries = Queries.last_item(opened)
     assert len(queries.slice(0, 1).translate(IdMap.from_ids([6, 5])[0])) == 1
     assert len(queries.take([True, False])) == 1
+
+
+def test_what_the_package_makes_itself_of_texts_is_not_checked_again(unread):
+    corpus = Corpus.from_texts(["a b", "c", "d"])
+    assert copy.copy(pickle.loads(pickle.dumps(corpus.take([2, 0])))).n_words == 3
 
 
 def test_a_folder_whose_columns_have_another_dtype_is_damaged(tmp_path):
