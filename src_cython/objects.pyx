@@ -25,6 +25,7 @@ cdef extern from "Python.h":
     str PyUnicode_DecodeUTF8(const char *, Py_ssize_t, const char *)
     int PyBool_Check(PyObject *)
     int PyIndex_Check(PyObject *)
+    object PyNumber_Index(object)
     long long PyLong_AsLongLongAndOverflow(object, int *)
 
 
@@ -110,6 +111,7 @@ def ints_of_objects(list objects, int64_t[::1] out):
     """
     cdef Py_ssize_t n = len(objects), i
     cdef PyObject *item
+    cdef object number
     cdef int overflow
     for i in range(n):
         item = <PyObject *>PyList_GET_ITEM(objects, i)
@@ -123,9 +125,10 @@ def ints_of_objects(list objects, int64_t[::1] out):
             out[i] = PyLong_AsLongLongAndOverflow(<object>item, &overflow)
         else:
             try:
-                out[i] = PyLong_AsLongLongAndOverflow((<object>item).__index__(), &overflow)
-            except TypeError:
+                number = PyNumber_Index(<object>item)
+            except Exception:  # the method of a stranger may raise anything
                 return i
+            out[i] = PyLong_AsLongLongAndOverflow(number, &overflow)
         if overflow:
             return i
     return -1

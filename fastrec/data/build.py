@@ -12,9 +12,10 @@ from fastrec.data import columns as checked
 from fastrec.data.id_kinds import range_map
 from fastrec.data.ids import IdMap
 from fastrec.data.interactions import Interactions
-from fastrec.data.rows import CONTEXT, Roles, RowCollector, RowEncoder, sort_rows
+from fastrec.data.rows import CONTEXT, Roles, RowCollector, RowEncoder, column_names, sort_rows
 from fastrec.data.sequences import flatten
 from fastrec.errors import InputError
+from fastrec.runtime import checks
 
 if TYPE_CHECKING:
     from fastrec.data.readers import Table
@@ -22,14 +23,18 @@ if TYPE_CHECKING:
 
 def from_arrays(
     given: Mapping[str, Any],
-    context: Mapping[str, Any],
+    context: Mapping[str, Any] | None,
     categories: Iterable[str],
     time_unit: str | None,
 ) -> Interactions:
     """See :meth:`Interactions.from_arrays`."""
+    context = {} if context is None else context
     if not isinstance(context, Mapping):
         raise InputError(f"context must be a dict of columns, got {type(context).__name__}")
-    for name in categories:
+    for name in context:
+        checks.text("the name of a column of context", name)
+    named = column_names("categories", categories)
+    for name in named:
         checked.pick(name, context, "categories", "context")
     columns = {role: values for role, values in given.items() if values is not None}
     if columns.get("user") is not None and columns["user"] is columns.get("item"):
@@ -37,7 +42,7 @@ def from_arrays(
     roles = Roles(
         **{role: role for role in columns},
         context={name: CONTEXT + name for name in context},
-        categories=frozenset(categories),
+        categories=frozenset(named),
         time_unit=time_unit,
     )
     roles.check()

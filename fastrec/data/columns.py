@@ -31,6 +31,8 @@ def pick(name: str, available: Iterable[str], role: str, where: str) -> str:
     columns = list(available)
     if not isinstance(name, str):
         raise InputError(f"{role} must be the name of a column, got {name!r}")
+    if columns.count(name) > 1:
+        raise InputError(f"{where} has {columns.count(name)} columns {name!r}; rename all but one")
     if name in columns:
         return name
     raise InputError(
@@ -231,11 +233,13 @@ def context_numbers(values: Any, name: str) -> np.ndarray:
 def is_text(values: Any) -> bool:
     """Say whether a column holds strings, whatever it is made of."""
     kind = getattr(getattr(values, "dtype", None), "kind", None)
-    if isinstance(values, np.ndarray) and kind != "O":
-        return kind in ("U", "T")
+    if isinstance(values, np.ndarray) and (kind != "O" or values.ndim != 1):
+        return kind in ("U", "T") and values.ndim == 1
     if hasattr(values, "type"):  # an Arrow array
         name = str(values.type)
         return "string" in name
+    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+        return False
     return isinstance(next((value for value in values if value is not None), None), str)
 
 

@@ -69,7 +69,7 @@ class Constructors:
             "order": order,
             "value": value,
         }
-        return build.from_arrays(given, context or {}, categories, time_unit)
+        return build.from_arrays(given, context, categories, time_unit)
 
     @classmethod
     def from_parquet(
@@ -151,7 +151,7 @@ class Constructors:
         Parameters
         ----------
         path, into
-            As in :meth:`from_parquet`.
+            As in :meth:`from_parquet`; a file that ends in ``.gz`` is unpacked.
         item, user, session, time, order, value, context, categories, time_unit
             The names of the columns; what they hold is as in :meth:`from_arrays`.
         delimiter : str

@@ -10,10 +10,11 @@ import numpy as np
 from fastrec.data import corpus_builder, word_batches
 from fastrec.data.corpus import Corpus
 from fastrec.data.id_columns import utf8_column
-from fastrec.data.ids import IdMap
+from fastrec.data.ids import IdMap, require_map
 from fastrec.data.ragged import offsets_of
 from fastrec.data.tokenize import Tokenizer
 from fastrec.errors import InputError
+from fastrec.runtime.checks import file_path
 
 
 def as_corpus(data: Any, tokenize: Tokenizer | None = None) -> Corpus:
@@ -39,7 +40,7 @@ def as_corpus(data: Any, tokenize: Tokenizer | None = None) -> Corpus:
             raise InputError("tokenize cuts texts, but a Corpus is cut already; leave it out")
         return data
     if isinstance(data, (str, os.PathLike)):
-        if os.fspath(data).endswith(".parquet"):
+        if file_path(data).endswith(".parquet"):
             return Corpus.from_parquet(data, tokenize=tokenize)
         return Corpus.from_file(data, tokenize=tokenize)
     return corpus_builder.build(word_batches.of_documents(data, tokenize))
@@ -73,8 +74,9 @@ def encode_documents(
     Raises
     ------
     InputError
-        What :func:`as_corpus` raises; no documents at all are fine.
+        What :func:`as_corpus` raises, or no map of ids; no documents at all are fine.
     """
+    require_map("word_ids", word_ids)
     if isinstance(documents, Corpus):
         if tokenize is not None:
             raise InputError("tokenize cuts texts, but a Corpus is cut already; leave it out")

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import csv
+import gzip
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 
 from fastrec.data import columns as checked
 from fastrec.data.readers import Batch, Table, files_of
+from fastrec.data.rows import column_names
 from fastrec.errors import FormatError, InputError
 
 
@@ -23,8 +27,8 @@ def csv_table(
         raise InputError(f"delimiter must be one character, got {delimiter!r}")
     files = files_of(path, ".csv")
     where = str(files[0])
-    names = list(header) if header is not None else _first_row(files[0], delimiter)
-    texts = [checked.pick(name, names, "text", where) for name in text]
+    names = _first_row(files[0], delimiter) if header is None else column_names("header", header)
+    texts = [checked.pick(name, names, "text", where) for name in column_names("text", text)]
 
     def batches(columns: list[str]) -> Iterator[Batch]:
         if find_spec("pyarrow") is None:
@@ -36,12 +40,25 @@ def csv_table(
     return Table(names, where, batches)
 
 
+@contextmanager
+def _opened(file: Path) -> Iterator[TextIO]:
+    """Open a file as text, one that ends in .gz unpacked; say what is wrong with its bytes."""
+    try:
+        if file.name.lower().endswith(".gz"):
+            with gzip.open(file, "rt", newline="", encoding="utf-8-sig") as packed:
+                yield packed
+        else:
+            with file.open(newline="", encoding="utf-8-sig") as plain:
+                yield plain
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise FormatError(f"{file} is not packed by gzip, as its ending says: {error}") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise FormatError(f"{file} is no CSV file in UTF-8: {error}") from None
+
+
 def _first_row(file: Path, delimiter: str) -> list[str]:
-    with file.open(newline="", encoding="utf-8-sig") as lines:
-        try:
-            row = next(csv.reader(lines, delimiter=delimiter), None)
-        except (UnicodeDecodeError, csv.Error) as error:
-            raise FormatError(f"{file} is no CSV file in UTF-8: {error}") from None
+    with _opened(file) as lines:
+        row = next(csv.reader(lines, delimiter=delimiter), None)
     if not row:
         raise InputError(f"{file} is empty: its first line must name the columns")
     return row
@@ -70,13 +87,24 @@ def _arrow_batches(
             ),
         )
         for batch in reader:
+            _refuse_bytes(batch, file)
             yield batch.column
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowInvalid, OSError) as error:
         if "Empty CSV" in str(error):
             return
         raise FormatError(
             f"{file} cannot be read as CSV: {error}; name columns of mixed content in text=[...]"
         ) from None
+
+
+def _refuse_bytes(batch: Any, file: Path) -> None:
+    """Raise where Arrow took a column for bytes, as it does with text that is no UTF-8."""
+    for field in batch.schema:
+        if str(field.type) == "binary":
+            raise FormatError(
+                f"{file} is no CSV file in UTF-8: column {field.name!r} holds other bytes; "
+                "save it again as UTF-8"
+            )
 
 
 def _plain_batches(
@@ -91,7 +119,7 @@ def _plain_batches(
     places = [names.index(name) for name in columns]
     kept: list[list[str]] = [[] for _ in columns]
     for file in files:
-        with file.open(newline="", encoding="utf-8-sig") as lines:
+        with _opened(file) as lines:
             rows = csv.reader(lines, delimiter=delimiter)
             for number, row in enumerate(rows):
                 if (number == 0 and skip_first) or not row:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fastrec.errors import FormatError, InputError
+from fastrec.runtime import checks
 
 BATCH_ROWS = 1 << 18
 INSTALL = 'pip install "fastrec-engine[data]"'
@@ -58,9 +59,11 @@ def files_of(path: Any, ending: str) -> list[Path]:
     InputError
         There are none.
     """
-    paths = [path] if isinstance(path, (str, os.PathLike)) else list(path)
+    paths = [path]
+    if not isinstance(path, (str, os.PathLike)):
+        paths = checks.listed("path", path, "a path or a list of paths")
     files: list[Path] = []
-    for place in map(Path, paths):
+    for place in (Path(checks.file_path(name)) for name in paths):
         if place.is_dir():
             inside = sorted(place.glob(f"*{ending}"))
             if not inside:
@@ -147,7 +150,13 @@ def _column_by_column(table: Any) -> Callable[[list[str]], Iterator[Batch]]:
 def _arrow_table(stream: Any) -> Table:
     """Return what speaks the Arrow stream interface, batch by batch."""
     pa = require_pyarrow("reading an Arrow table")
-    reader = pa.RecordBatchReader.from_stream(stream)
+    try:
+        reader = pa.RecordBatchReader.from_stream(stream)
+    except pa.ArrowException as error:
+        raise InputError(
+            f"the table must be a DataFrame, an Arrow table or a dict of columns, got "
+            f"{type(stream).__name__}: {error}"
+        ) from None
 
     def batches(_: list[str]) -> Iterator[Batch]:
         for batch in reader:

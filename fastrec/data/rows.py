@@ -47,13 +47,12 @@ class Roles:
         InputError
             No item, neither user nor session, or one column in two roles.
         """
-        for role, names in (("context", context), ("categories", categories)):
-            if isinstance(names, str):
-                raise InputError(
-                    f"{role} must be a list of columns, got {names!r}: use [{names!r}]"
-                )
-        contexts = {name: name for name in (*context, *categories)}
-        roles = cls(context=contexts, categories=frozenset(categories), **named)
+        for role, name in named.items():
+            if name is not None and role != "time_unit" and not isinstance(name, str):
+                raise InputError(f"{role}= must be the name of a column, got {name!r}")
+        coded = column_names("categories", categories)
+        contexts = {name: name for name in (*column_names("context", context), *coded)}
+        roles = cls(context=contexts, categories=frozenset(coded), **named)
         roles.check()
         return roles
 
@@ -91,6 +90,17 @@ class Roles:
         for key, column in self.used():
             checked.pick(column, names, key.removeprefix(CONTEXT) + "=", where)
         return list(dict.fromkeys(column for _, column in self.used()))
+
+
+def column_names(role: str, names: Any) -> list[str]:
+    """Return a list of names of columns as a user gives it, checked."""
+    if isinstance(names, str):
+        raise InputError(f"{role} must be a list of columns, got {names!r}: use [{names!r}]")
+    listed = checks.listed(role, names, "a list of names of columns")
+    for name in listed:
+        if not isinstance(name, str):
+            raise InputError(f"{role} must be a list of names of columns, got {name!r} among them")
+    return listed
 
 
 class RowEncoder:

@@ -95,5 +95,11 @@ def is_nested(column: Any) -> bool:
         return True
     if hasattr(column, "type") and hasattr(column, "null_count"):  # an Arrow array
         return str(column.type).startswith(("list", "large_list", "fixed_size_list"))
-    first = next((value for value in column if value is not None), None)
+    try:
+        values = iter(column)
+    except TypeError:
+        return False
+    if values is column or isinstance(column, (str, bytes)):  # looking would use an iterator up
+        return False
+    first = next((value for value in values if value is not None), None)
     return hasattr(first, "__len__") and not isinstance(first, (str, bytes))

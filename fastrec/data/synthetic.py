@@ -37,6 +37,7 @@ GENRES = (
     *("Jazz", "Klezmer", "Mambo", "Metal", "Opera", "Polka", "Punk", "Ragtime"),
     *("Reggae", "Rock", "Salsa", "Samba", "Ska", "Soul", "Swing", "Techno"),
 )
+MOST_IDS = 2**31 - 2  # that an id map holds
 FOLLOW, ARTIST, GENRE = 0.62, 0.24, 0.1  # what is left, 0.04, goes to all tracks
 SUCCESSORS = 8
 SCENE_TRACKS, FEWEST = 20, 12  # on average, and at least
@@ -186,11 +187,11 @@ def synthetic_playlists(
     >>> 0 < made.best_recall(5) < made.best_recall(20) < 1
     True
     """
-    checks.whole_number("playlists", playlists)
-    checks.whole_number("queries", queries)
-    checks.whole_number("genres", genres)
+    checks.whole_number("playlists", playlists, maximum=MOST_IDS)
+    checks.whole_number("queries", queries, maximum=MOST_IDS)
+    checks.whole_number("genres", genres, maximum=MOST_IDS)
     checks.whole_number("seed", seed, 0)
-    if checks.whole_number("tracks", tracks) < 50 * genres:
+    if checks.whole_number("tracks", tracks, maximum=MOST_IDS) < 50 * genres:
         raise InputError(f"tracks must be at least 50 a genre, {50 * genres}, got {tracks}")
     process = _process(tracks, genres, random.generator(seed, "synthetic", "process"))
     drawn = _draw(process, playlists + queries, random.generator(seed, "synthetic", "playlists"))

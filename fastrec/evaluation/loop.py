@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 
+from fastrec.data.queries import Queries
 from fastrec.data.translation import Translation
 from fastrec.errors import InputError, NotFittedError
 from fastrec.evaluation.metrics import (
@@ -27,7 +28,6 @@ from fastrec.runtime import checks
 
 if TYPE_CHECKING:
     from fastrec.data.ids import IdMap
-    from fastrec.data.queries import Queries
     from fastrec.data.ragged import Ragged
     from fastrec.search.index import TopK
 
@@ -205,12 +205,14 @@ def evaluate(
 
 def _targets_of(queries: Any) -> Ragged:
     """Return the targets of what are queries, or say what is wrong."""
-    if not hasattr(queries, "translate"):
-        raise InputError(
-            f"queries must be Queries, got {type(queries).__name__}; make them with "
-            "Queries.last_item(log), Queries.every_prefix(log), Queries.held_out(train, test) or "
-            "Queries.from_columns(histories, targets)"
-        )
+    checks.instance_of(
+        "queries",
+        queries,
+        Queries,
+        "Queries",
+        "make them with Queries.last_item(log), Queries.every_prefix(log), "
+        "Queries.held_out(train, test) or Queries.from_columns(histories, targets)",
+    )
     if queries.targets is None or queries.targets.total == 0:
         raise InputError(
             f"none of the {len(queries)} queries has a target; evaluation needs targets, "

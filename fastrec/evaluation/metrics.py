@@ -219,7 +219,7 @@ def parse_metrics(names: Iterable[str]) -> list[Metric]:
     if isinstance(names, str):
         raise InputError(f"metrics must be a list of names, got a string; write [{names!r}]")
     metrics: list[Metric] = []
-    for name in names:
+    for name in checks.listed("metrics", names, "a list of names such as 'recall@20'"):
         metric = _parse_metric(name)
         if metric in metrics:
             raise InputError(f"metrics names {metric} twice; name it once")

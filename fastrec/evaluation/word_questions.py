@@ -19,9 +19,10 @@ from typing import Any
 
 import numpy as np
 
-from fastrec.data.columns import check_lengths, pick, plain_array
+from fastrec.data.columns import check_lengths, is_missing, pick, plain_array
 from fastrec.data.readers import Table, parquet_table, table_of, whole_column
 from fastrec.errors import FormatError, InputError
+from fastrec.runtime import checks
 from fastrec.runtime.checks import file_path
 from fastrec.runtime.files import Path, open_to_read
 
@@ -165,15 +166,9 @@ def _number(text: str) -> float | None:
 
 
 def _rows(given: Any, what: str, expected: str) -> Iterator[tuple[int, list[Any]]]:
-    if not isinstance(given, Iterable):
-        raise InputError(
-            f"{what} must be the path of a file, a table or rows of {expected}, got "
-            f"{type(given).__name__}"
-        )
-    for number, row in enumerate(given):
-        if isinstance(row, (str, bytes)) or not isinstance(row, Iterable):
-            raise InputError(f"row {number} of {what} must be {expected}, got {row!r}")
-        yield number, list(row)
+    rows = checks.listed(what, given, f"the path of a file, a table or rows of {expected}")
+    for number, row in enumerate(rows):
+        yield number, checks.listed(f"row {number} of {what}", row, expected)
 
 
 def _analogies_of_rows(given: Any) -> Iterator[tuple[Any, ...]]:
@@ -188,15 +183,14 @@ def _analogies_of_rows(given: Any) -> Iterator[tuple[Any, ...]]:
 def _pairs_of_rows(given: Any) -> Iterator[tuple[Any, Any, float]]:
     expected = "two words and a finite number"
     for number, row in _rows(given, "pairs", expected):
-        is_number = len(row) == 3 and isinstance(row[2], (int, float, np.number))
-        if not is_number or not math.isfinite(row[2]):
+        if len(row) != 3:
             raise InputError(f"row {number} of pairs must be {expected}, got {row!r}")
         _refuse_missing(row, f"row {number} of pairs")
-        yield row[0], row[1], float(row[2])
+        yield row[0], row[1], checks.real_number(f"the score in row {number} of pairs", row[2])
 
 
 def _refuse_missing(words: list[Any], place: str) -> None:
-    if any(word is None or word != word for word in words):
+    if any(map(is_missing, words)):
         raise InputError(f"{place} has a missing word, got {words!r}; drop such rows")
 
 
@@ -219,12 +213,14 @@ def _columns(table: Table, names: Iterable[str]) -> list[list[Any]]:
     """Return columns as lists of equal length, none of whose values is missing."""
     wanted = [pick(name, table.names, "a column", table.where) for name in names]
     batches = list(table.batches(wanted))
-    columns = {name: whole_column(batches, name) if batches else [] for name in wanted}
+    columns = {
+        name: checks.listed(f"column {name!r}", whole_column(batches, name), "a list of values")
+        if batches
+        else []
+        for name in wanted
+    }
     check_lengths({name: len(column) for name, column in columns.items()})
-    return [
-        column.to_pylist() if hasattr(column, "to_pylist") else list(column)
-        for column in columns.values()
-    ]
+    return list(columns.values())
 
 
 def _analogies_of_table(table: Table) -> Analogies:
@@ -232,7 +228,10 @@ def _analogies_of_table(table: Table) -> Analogies:
     columns = _columns(table, (("section",) if has_sections else ()) + ANALOGY_COLUMNS)
     rows = list(zip(*columns, strict=True))
     for number, row in enumerate(rows):
-        _refuse_missing(list(row), f"row {number} of {table.where}")
+        place = f"row {number} of {table.where}"
+        _refuse_missing(list(row), place)
+        if has_sections:
+            checks.text(f"the section in {place}", row[0])
     return _in_sections(rows if has_sections else ((WITHOUT_SECTION, *row) for row in rows))
 
 

@@ -25,6 +25,7 @@ from fastrec.evaluation.word_questions import read_analogies, read_pairs
 from fastrec.evaluation.word_vocabulary import Vocabulary
 from fastrec.runtime import checks
 from fastrec.search import Vectors
+from fastrec.search.vectors import require_vectors
 
 SHOWN = 3
 ANALOGY_VOCABULARY = 30_000  # as in the demonstrations of the original word2vec tool
@@ -200,6 +201,7 @@ def evaluate_analogies(
     >>> found.accuracy, found.total.asked
     (1.0, 1)
     """
+    require_vectors("vectors", vectors)
     asked = read_analogies(questions)
     if not asked.words:
         raise InputError("there are no questions; give rows of four words")
@@ -288,6 +290,7 @@ def evaluate_similarity(
     >>> evaluate_similarity(animals, rows).spearman
     1.0
     """
+    require_vectors("vectors", vectors)
     given = read_pairs(pairs)
     if not given.words:
         raise InputError("there are no pairs; give rows of two words and a number")

@@ -48,6 +48,13 @@ class Recommender(Model):
     user_ids: IdMap | None = None
     uses_history_weights: ClassVar[bool] = False
 
+    def __init__(self) -> None:
+        if type(self) is Recommender:
+            raise InputError(
+                "Recommender is what all recommenders have in common; make one of them, for "
+                "example Item2Vec()"
+            )
+
     def fit(
         self,
         data: Any,
@@ -131,11 +138,9 @@ class Recommender(Model):
         callbacks: Sequence[Callback],
         progress: bool,
     ) -> Run:
-        if validation is not None and not isinstance(validation, Queries):
-            raise InputError(
-                f"validation must be Queries, got {type(validation).__name__}; "
-                "build them with Queries.every_prefix(log) or Queries.from_columns(...)"
-            )
+        if validation is not None:
+            advice = "build them with Queries.every_prefix(log) or Queries.from_columns(...)"
+            checks.instance_of("validation", validation, Queries, "Queries", advice)
         return Run(
             model=self,
             epochs=getattr(self, "epochs", 1),

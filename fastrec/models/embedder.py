@@ -43,6 +43,13 @@ class Embedder(Model):
     tokenize: Tokenizer | None = None
     _lost_tokenizer = False  # a file cannot hold the user's function
 
+    def __init__(self) -> None:
+        if type(self) is Embedder:
+            raise InputError(
+                "Embedder is what all embedders have in common; make one of them, for example "
+                "Word2Vec()"
+            )
+
     def fit(
         self,
         data: Any,

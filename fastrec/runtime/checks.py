@@ -13,7 +13,7 @@ import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import repeat
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -43,15 +43,19 @@ def whole_number(name: str, value: Any, minimum: int = 1, maximum: int | None = 
 def real_number(
     name: str, value: Any, minimum: float = -math.inf, maximum: float = math.inf
 ) -> float:
-    """Return ``value`` as a finite float within ``[minimum, maximum]``; text is no number."""
-    try:
-        if isinstance(value, (str, bytes, bool, np.bool_, np.ndarray)):
-            raise TypeError  # float() would take them
-        number = float(value)
-    except (TypeError, ValueError):
+    """Return ``value`` as a finite float within ``[minimum, maximum]``.
+
+    Only ints and floats, of Python or NumPy, are numbers: models keep what they are given,
+    calculate with it and write it to files, which a fraction or a decimal does not go through.
+    """
+    is_number = isinstance(value, (int, float, np.integer, np.floating))
+    if not is_number or isinstance(value, bool):
         raise InputError(
-            f"{name} must be a number, got {value!r} of type {type(value).__name__}"
-        ) from None
+            f"{name} must be a number, got {value!r} of type {type(value).__name__}; "
+            "give an int or a float"
+        )
+    try:
+        number = float(value)
     except OverflowError:
         number = math.inf
     if not math.isfinite(number) or not minimum <= number <= maximum:
@@ -107,6 +111,8 @@ def listed(name: str, value: Any, what: str) -> list[Any]:
     try:
         if isinstance(value, (str, bytes)):
             raise TypeError
+        if hasattr(value, "to_pylist"):  # an Arrow array, whose scalars are no Python numbers
+            return list(value.to_pylist())
         return list(value)
     except Exception as error:  # the iteration of a stranger may raise anything
         shown = f"{value!r} of type " if np.isscalar(value) else ""
@@ -121,9 +127,14 @@ def file_path(path: Any, name: str = "path") -> str:
         raise InputError(
             f"{name} must be a string or a pathlib.Path, got {path!r} of type {type(path).__name__}"
         ) from None
-    if not isinstance(place, str) or not place or "\0" in place:
+    try:
+        is_path = isinstance(place, str) and place != "" and "\0" not in place
+        os.fsencode(place)
+    except UnicodeEncodeError:  # a lone surrogate that stands for no byte
+        is_path = False
+    if not is_path:
         raise InputError(f"{name} must be a string that is a path and not empty, got {place!r}")
-    return place
+    return cast(str, place)
 
 
 def row_numbers(name: str, value: Any, n: int, unit: str) -> np.ndarray:

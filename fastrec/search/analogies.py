@@ -26,6 +26,7 @@ import numpy as np
 from fastrec.data.ragged import Ragged
 from fastrec.data.sequences import flatten, is_nested
 from fastrec.errors import InputError
+from fastrec.runtime import checks
 from fastrec.runtime.blas import single_threaded_blas
 from fastrec.runtime.threads import resolve_threads, run_ranges
 from fastrec.search.index import TopKIndex
@@ -49,17 +50,31 @@ def questions_of(ids: IdMap, positive: Any, negative: Any) -> tuple[Ragged, Ragg
     above, below = _codes(ids, positive, "positive"), _codes(ids, negative, "negative")
     if len(above) != len(below) and below.total == 0 and len(below) <= 1:
         below = Ragged(below.values, np.zeros(len(above) + 1, np.int64))  # none, for all of them
-    if len(above) != len(below):
-        raise InputError(
-            f"positive has {len(above)} questions and negative {len(below)}; give one list of ids "
-            "for each question in both, or one question"
-        )
-    if len(above) and above.lengths.min() == 0:
+    return above, below
+
+
+def check_codes(positive: Any, negative: Any, exclude: Any, n: int) -> None:
+    """Raise where questions in codes do not fit each other, or are none of ``n`` words."""
+    advice = "Vectors.analogy takes ids"
+    for name, rows in (("positive", positive), ("negative", negative), ("exclude", exclude)):
+        if rows is None and name == "exclude":
+            continue
+        codes = checks.instance_of(name, rows, Ragged, "a Ragged of row numbers", advice).flat
+        if codes.size and (codes.dtype.kind not in "iu" or codes.min() < 0 or codes.max() >= n):
+            raise InputError(
+                f"{name} must hold row numbers from 0 to {n - 1}, got {codes.dtype} from "
+                f"{codes.min()} to {codes.max()}; {advice}"
+            )
+        if len(rows) != len(positive):
+            raise InputError(
+                f"positive has {len(positive)} questions and {name} {len(rows)}; give one list of "
+                "ids for each question in both, or one question"
+            )
+    if len(positive) and positive.lengths.min() == 0:
         raise InputError(
             f"positive must hold at least one id a question, it is empty in question "
-            f"{int(above.lengths.argmin())}; name what the answer is like"
+            f"{int(positive.lengths.argmin())}; name what the answer is like"
         )
-    return above, below
 
 
 def _codes(ids: IdMap, given: Any, name: str) -> Ragged:

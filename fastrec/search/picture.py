@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastrec.errors import InputError
+from fastrec.runtime import checks
 from fastrec.search.label_layout import place_labels
 from fastrec.search.projection import Projection
 from fastrec.storage import figures
@@ -48,6 +49,7 @@ def draw(
         Points of one group share a colour, which a legend names; None is grey.
     """
     figures.png_path(path)
+    title = "" if title is None else checks.text("title", title)
     count = len(projection.points)
     if count == 0:
         raise InputError("there is nothing to draw; name at least one id")
@@ -55,7 +57,7 @@ def draw(
     groups = _texts("groups", [None] * count if groups is None else groups, count)
     names = list(dict.fromkeys(group for group in groups if group is not None))
     shown = [_shortened(text or "") for text in [*labels, *names]]
-    texts, families = figures.drawable([*shown, title or ""])
+    texts, families = figures.drawable([*shown, title])
     figure = figures.new_figure(*((9.0, 7.0) if count <= 60 else (13.0, 10.0)))
     axes = figure.add_subplot()
     _scatter(axes, projection.points, groups, names)
@@ -74,11 +76,13 @@ def draw(
 
 def _texts(name: str, given: Sequence[Any], count: int) -> list[str | None]:
     """Return one text, or None, for each point."""
-    if isinstance(given, (str, bytes)) or not hasattr(given, "__len__") or len(given) != count:
-        got = f"{len(given)}" if hasattr(given, "__len__") else f"{given!r}"
-        got = repr(given) if isinstance(given, (str, bytes)) else got
-        raise InputError(f"{name} must be a list of one for each of the {count} ids, got {got}")
-    return [None if value is None else str(value) for value in given]
+    what = f"a list of one for each of the {count} ids"
+    if not hasattr(given, "__len__"):
+        raise InputError(f"{name} must be {what}, got {given!r}")
+    listed = checks.listed(name, given, what)
+    if len(listed) != count:
+        raise InputError(f"{name} must be {what}, got {len(listed)}")
+    return [None if value is None else str(value) for value in listed]
 
 
 def _shortened(text: str) -> str:

@@ -283,6 +283,7 @@ class Vectors(VectorFiles):
         """
         checks.whole_number("k", k, maximum=2**31 - 1)
         checks.one_of("method", method, analogies.METHODS)
+        analogies.check_codes(positive, negative, exclude, len(self))
         candidates = len(self)
         if restrict is not None:
             candidates = min(candidates, checks.whole_number("restrict", restrict))
@@ -364,6 +365,12 @@ class Vectors(VectorFiles):
         shown = self.ids.decode(np.arange(min(SHOWN, len(self)), dtype=np.int32)).tolist()
         names = ", ".join(map(repr, shown)) + (", ..." if len(self) > SHOWN else "")
         return f"Vectors({len(self)} {self.ids.kind} ids, dim={self.dim}: {names or 'none'})"
+
+
+def require_vectors(name: str, value: Any) -> Vectors:
+    """Return ``value`` if it is vectors."""
+    advice = "a model's are in item_vectors or word_vectors; Vectors(ids, matrix) makes them"
+    return checks.instance_of(name, value, Vectors, "Vectors", advice)
 
 
 def _is_one(ids: Any) -> bool:

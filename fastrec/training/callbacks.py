@@ -84,7 +84,7 @@ class EarlyStopping(Callback):
         self.patience = checks.whole_number("patience", patience)
         self.min_delta = checks.real_number("min_delta", min_delta, minimum=0)
         self.restore_best = checks.flag("restore_best", restore_best)
-        self.metrics = () if metric == "loss" else (_name_of(metric),)
+        self.metrics = () if isinstance(metric, str) and metric == "loss" else (_name_of(metric),)
 
     def on_fit_begin(self, run: Run) -> None:
         """Forget an earlier run."""

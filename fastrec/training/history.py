@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, overload
 
+from fastrec.runtime import checks
+
 Row = dict[str, Any]
 
 
@@ -18,14 +20,18 @@ class History(Sequence[Row]):
     """
 
     def __init__(self, rows: Sequence[Row] = ()) -> None:
-        self._rows = [dict(row) for row in rows]
+        self._rows: list[Row] = []
+        for row in checks.listed("rows", rows, "a list of dicts, one an epoch"):
+            self.append(row)
 
     def append(self, row: Row) -> None:
         """Add the row of an epoch."""
+        checks.mapping("row", row, "give one with an entry for each column")
         self._rows.append(dict(row))
 
     def column(self, name: str) -> list[Any]:
         """Return one entry of every row, None where a row lacks it."""
+        checks.text("name", name)
         return [row.get(name) for row in self._rows]
 
     def to_rows(self) -> list[Row]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from fastrec.errors import DivergedError, InputError
+from fastrec.runtime import checks
 from fastrec.training.callbacks import Callback
 from fastrec.training.history import History
 
@@ -51,11 +52,8 @@ class Run:
     metrics: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.callbacks, Iterable):
-            raise InputError(
-                f"callbacks must be a list of fastrec.Callback, got {self.callbacks!r}; "
-                "put a single one into [ ]"
-            )
+        what = "a list of fastrec.Callback (put a single one into [ ])"
+        self.callbacks = checks.listed("callbacks", self.callbacks, what)
         for callback in self.callbacks:
             if not isinstance(callback, Callback):
                 hint = "; give an instance, with ()" if isinstance(callback, type) else ""

@@ -1,5 +1,6 @@
 """CSV files, with pyarrow and without."""
 
+import gzip
 import sys
 
 import pytest
@@ -106,3 +107,30 @@ def test_a_file_that_is_no_utf8_is_a_format_error(plays):
 def test_a_delimiter_is_one_character(plays):
     with pytest.raises(InputError, match="delimiter must be one character"):
         Interactions.from_csv(plays(), user="who", item="track", delimiter="::")
+
+
+def test_a_packed_file_is_read_like_a_plain_one(plays):
+    path = plays(gzip.compress(TEXT.encode()), "plays.csv.gz")
+    packed = Interactions.from_csv(path, user="who", item="track", time="when")
+    assert histories(packed) == histories(
+        Interactions.from_csv(plays(), user="who", item="track", time="when")
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("plays.csv", b"who,track\n" + b"ann,song\n" * 99_999 + b"\xe9,song\n"),
+        ("plays.csv.gz", gzip.compress(b"who,track\n" + bytes(range(97, 123)) * 999)[:-20]),
+        ("plays.csv.gz", b"who,track\nann,song\n"),
+    ],
+    ids=["late bad byte", "cut short", "not packed"],
+)
+def test_bytes_that_cannot_be_read_are_a_sentence(plays, name, content):
+    with pytest.raises((FormatError, InputError)):
+        Interactions.from_csv(plays(content, name), user="who", item="track")
+
+
+def test_two_columns_of_one_name_are_refused(plays):
+    with pytest.raises(InputError, match=r"plays\.csv has 2 columns 'who'"):
+        Interactions.from_csv(plays("who,who,track\n1,1,2\n"), user="who", item="track")

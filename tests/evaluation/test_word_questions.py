@@ -153,7 +153,7 @@ def test_ids_that_are_whole_numbers_stay_so():
         ([(1, 2, 3, 4, 5)], "row 0 of questions must be four words, or a section"),
         (["a b c d"], "row 0 of questions must be four words"),
         ([("a", "b", None, "d")], "row 0 of questions has a missing word"),
-        (7, "questions must be the path of a file, a table or rows .* got int"),
+        (7, "questions must be the path of a file, a table or rows .* got 7 of type int"),
         ({"a": ["x"], "b": ["x"], "c": ["x"]}, "no column 'd'"),
         ({"a": ["x"], "b": ["x"], "c": [None], "d": ["x"]}, "row 0 of the table has a missing"),
         ({"a": ["x"], "b": ["x"], "c": ["x"], "d": ["x", "y"]}, "d.*2"),

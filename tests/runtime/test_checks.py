@@ -2,6 +2,7 @@
 
 import math
 from collections import UserDict
+from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def test_whole_numbers_outside_their_span_are_refused(value):
         checks.whole_number("k", value, 0, 7)
 
 
-@pytest.mark.parametrize("value", [0, 0.5, np.float32(0.25), 1, Fraction(1, 3)])
+@pytest.mark.parametrize("value", [0, 0.5, np.float32(0.25), 1, np.int16(1)])
 def test_real_numbers_pass_as_float(value):
     number = checks.real_number("rate", value, 0, 1)
     assert number == float(value)
@@ -39,7 +40,11 @@ def test_real_numbers_pass_as_float(value):
 
 
 @pytest.mark.parametrize(
-    "value", ["a", "0.5", b"1", None, [1, 2], np.ones(1), True, np.True_, 1j, object()]
+    "value",
+    [
+        *("a", "0.5", b"1", None, [1, 2], np.ones(1), True, np.True_, 1j, object()),
+        *(Fraction(1, 3), Decimal("0.5")),
+    ],
 )
 def test_what_is_no_number_is_refused(value):
     with pytest.raises(InputError, match="rate must be a number, got"):
@@ -106,7 +111,7 @@ def test_a_string_passes_as_text():
 
 @pytest.mark.parametrize("value", [None, b"a", 3, ["a"]])
 def test_what_is_no_string_is_refused(value):
-    with pytest.raises(InputError, match="name must be a string, got .* of type"):
+    with pytest.raises(InputError, match=r"name must be a string, got .* of type"):
         checks.text("name", value)
 
 
@@ -150,7 +155,7 @@ def test_a_path_passes_as_a_string(path):
     assert checks.file_path(path) == str(Path("a/b"))
 
 
-@pytest.mark.parametrize("path", [None, 3, b"a", "", "a\0b", ["a"]])
+@pytest.mark.parametrize("path", [None, 3, b"a", "", "a\0b", "\ud800", ["a"]])
 def test_what_is_no_path_is_refused(path):
     with pytest.raises(InputError, match="into must be a string"):
         checks.file_path(path, "into")
