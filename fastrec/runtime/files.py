@@ -53,7 +53,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     Raises
     ------
     InputError
-        The folder does not exist, or ``path`` is a folder.
+        The folder does not exist, or ``path`` is a folder, a device, a pipe or a socket.
     FastrecError
         The system refused to write (full disk, access rights); the cause is the
         ``OSError``.
@@ -62,6 +62,11 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     folder, name = os.path.split(target)
     if os.path.isdir(target):
         raise InputError(f"{path!s} is a folder, expected the name of a file to write")
+    if os.path.exists(target) and not os.path.isfile(target):
+        # Renamed over, /dev/null would be a file from then on, for every program.
+        raise InputError(
+            f"{path!s} is a device, a pipe or a socket, expected the name of a file to write"
+        )
     if not os.path.isdir(folder):
         raise InputError(f"cannot write {path!s}: there is no folder {folder!r}; create it first")
     temporary = os.path.join(folder, f".{name[:200]}.{secrets.token_hex(4)}.tmp")

@@ -123,6 +123,15 @@ def test_a_folder_cannot_be_written_over(tmp_path):
         container.write(tmp_path, {}, {})
 
 
+@posix_only
+def test_what_is_no_file_is_not_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match="is a device, a pipe or a socket"):
+        container.write(tmp_path / "pipe", {}, {})
+    assert (tmp_path / "pipe").is_fifo()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["pipe"]
+
+
 def test_a_folder_cannot_be_read(tmp_path):
     with pytest.raises(InputError, match="is a folder, expected a file"):
         container.read(tmp_path)
