@@ -54,6 +54,8 @@ def _opened(file: Path) -> Iterator[TextIO]:
         raise FormatError(f"{file} is not packed by gzip, as its ending says: {error}") from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise FormatError(f"{file} is no CSV file in UTF-8: {error}") from None
+    except OSError as error:
+        raise InputError(f"cannot read {file}: {error.strerror or error}; check the path") from None
 
 
 def _first_row(file: Path, delimiter: str) -> list[str]:

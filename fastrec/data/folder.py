@@ -22,7 +22,7 @@ import fastrec.native.objects as native
 from fastrec.data.ids import IdMap
 from fastrec.data.interactions import Interactions
 from fastrec.data.validation import check_log_structure
-from fastrec.errors import FormatError, InputError
+from fastrec.errors import FastrecError, FormatError, InputError
 from fastrec.runtime import checks
 
 VERSION = 1
@@ -129,8 +129,22 @@ def replacing(target: str | os.PathLike[str]) -> Iterator[Path]:
     ------
     InputError
         Something other than a log or an empty folder is at ``target``.
+    FastrecError
+        The system refused to write (full disk, access rights); the cause is the ``OSError``.
     """
     path = Path(checks.file_path(target))
+    try:
+        with _replacing(path) as fresh:
+            yield fresh
+    except OSError as error:
+        raise FastrecError(
+            f"could not write the log {str(path)!r}: {error.strerror or error}; an old one is "
+            "unchanged; free some space or choose another place"
+        ) from error
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
     is_log = (path / DESCRIPTION).exists()
     if path.exists() and not is_log and (not path.is_dir() or any(path.iterdir())):
         raise InputError(f"{str(path)!r} exists and is no log; choose another place")

@@ -110,6 +110,8 @@ class Interactions(Record, Constructors):
         ------
         InputError
             There is something else at ``path``.
+        FastrecError
+            The system refused to write (full disk, access rights).
         """
         from fastrec.data import folder
 

@@ -64,15 +64,17 @@ def files_of(path: Any, ending: str) -> list[Path]:
         paths = checks.listed("path", path, "a path or a list of paths")
     files: list[Path] = []
     for place in (Path(checks.file_path(name)) for name in paths):
-        if place.is_dir():
+        if os.path.isdir(place):  # unlike Path's own, False where a folder may not be looked into
             inside = sorted(place.glob(f"*{ending}"))
             if not inside:
                 raise InputError(f"the folder {str(place)!r} has no {ending} files")
             files += inside
-        elif place.exists():
+        elif os.path.exists(place):
             files.append(place)
         else:
-            raise InputError(f"there is no file {str(place)!r}")
+            may_look = os.access(place.parent, os.X_OK) or not os.path.exists(place.parent)
+            why = "" if may_look else ", or none that may be seen: its folder is closed"
+            raise InputError(f"there is no file {str(place)!r}{why}; check the path")
     if not files:
         raise InputError("path must name a file, a folder, or a list of files; got none")
     return files
@@ -108,6 +110,8 @@ def open_parquet(file: Path) -> Any:
     ------
     FormatError
         It is no Parquet file.
+    InputError
+        It is not there, is a folder, or may not be read.
     """
     pa = require_pyarrow("reading Parquet")
     pq = require_pyarrow("reading Parquet", "pyarrow.parquet")
@@ -116,6 +120,8 @@ def open_parquet(file: Path) -> Any:
         return pq.ParquetFile(file, pre_buffer=False, buffer_size=1 << 20)
     except pa.ArrowInvalid as error:
         raise FormatError(f"{file} is no Parquet file: {error}") from None
+    except OSError as error:
+        raise InputError(f"cannot read {file}: {error}; name a Parquet file") from None
 
 
 def table_of(table: Any) -> Table:

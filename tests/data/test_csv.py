@@ -1,6 +1,7 @@
 """CSV files, with pyarrow and without."""
 
 import gzip
+import os
 import sys
 
 import pytest
@@ -134,3 +135,12 @@ def test_bytes_that_cannot_be_read_are_a_sentence(plays, name, content):
 def test_two_columns_of_one_name_are_refused(plays):
     with pytest.raises(InputError, match=r"plays\.csv has 2 columns 'who'"):
         Interactions.from_csv(plays("who,who,track\n1,1,2\n"), user="who", item="track")
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read it")
+@pytest.mark.parametrize("name", ["plays.csv", "plays.csv.gz"])
+def test_a_file_that_may_not_be_read_is_named(plays, name):
+    path = plays(TEXT, name)
+    path.chmod(0)
+    with pytest.raises(InputError, match=f"cannot read .*{name}: Permission denied"):
+        Interactions.from_csv(path, user="who", item="track")
