@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+pytest.register_assert_rewrite("tests.cli.outcome")  # a helper that asserts, and is no test
+
 settings.register_profile(
     "quick",
     max_examples=60,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from fastrec.search import Vectors
 
 PARQUET = (".parquet", ".pq")
+SHOWN = 60  # letters of an argument that a message repeats
 CSV = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
 VECTOR_KINDS = ("item", "document", "word", "user")
 
@@ -35,9 +36,7 @@ def read_log(path: Path, **columns: str | None) -> Interactions:
     Raises
     ------
     InputError
-        An ending that is neither, or columns that do not fit.
-    FileNotFoundError
-        There is no such file.
+        There is no such file, an ending that is neither, or columns that do not fit.
     """
     from fastrec.data.interactions import Interactions
 
@@ -45,6 +44,11 @@ def read_log(path: Path, **columns: str | None) -> Interactions:
     given: dict[str, Any] = {name: column for name, column in columns.items() if column is not None}
     has_parquet = path.name.endswith(PARQUET) or any(path.glob("*.parquet"))
     if path.is_dir() and not has_parquet:
+        if not (path / "log.json").exists():
+            raise InputError(
+                f"the folder {path} holds neither Parquet files nor a log that Interactions.save "
+                "wrote"
+            )
         if given:
             raise InputError(
                 f"{path} is a saved log, which knows its columns; leave out "
@@ -224,15 +228,33 @@ def parse_ids(option: str, text: str, kind: str) -> list[int] | list[str]:
     if text.startswith("["):
         try:
             parts = json.loads(text)
-        except ValueError as error:
-            raise InputError(f"{option} begins with [ but is no JSON list: {error}") from None
+        except (ValueError, RecursionError) as error:
+            raise InputError(
+                f"{option} begins with [ but is no JSON list ({error}), got {_shown(text)}"
+            ) from None
     else:
         parts = [part.strip() for part in text.split(",")] if text else []
     if kind == "str":
+        if not all(isinstance(part, str) or _is_whole(part) for part in parts):
+            raise InputError(
+                f"{option} takes ids, which are strings in this file, got {_shown(text)}"
+            )
         return [str(part) for part in parts]
-    try:
-        return [int(part) for part in parts]
-    except (TypeError, ValueError):
+    if not all(_is_whole(part) for part in parts):
         raise InputError(
-            f"{option} takes whole numbers separated by commas, as this file's ids are, got {text}"
-        ) from None
+            f"{option} takes whole numbers separated by commas, as this file's ids are, got "
+            + _shown(text)
+        )
+    return [int(part) for part in parts]
+
+
+def _is_whole(part: Any) -> bool:
+    """Say whether this is a whole number, of JSON or in plain digits."""
+    if isinstance(part, str):  # Python converts no more than 4300 digits; an id has up to 19
+        return re.fullmatch(r"-?[0-9]{1,4300}", part) is not None
+    return isinstance(part, int) and not isinstance(part, bool)
+
+
+def _shown(text: str) -> str:
+    """Return the beginning of what was given, for a message of one line."""
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."

@@ -71,11 +71,11 @@ def similar(
     """
     opened = open_any(file)
     if vectors is None and hasattr(opened, "similar_items"):
-        asked = parse_ids("the items", items, opened.item_ids.kind)
+        asked = parse_ids("IDS", items, opened.item_ids.kind)
         found = opened.similar_items(asked, count, threads=threads)
     else:
         _, searched = vectors_of(opened, vectors)
-        asked = parse_ids("the items", items, searched.ids.kind)
+        asked = parse_ids("IDS", items, searched.ids.kind)
         found = searched.similar(asked, count, threads=threads)
     _print("item", asked, found.to_lists(), as_json)
 

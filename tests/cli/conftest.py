@@ -2,33 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from fastrec.cli import main
+from tests.cli.outcome import Outcome
 
 GROUPS = ([1, 2, 3, 4, 5, 6], [11, 12, 13, 14, 15, 16])
-
-
-@dataclass
-class Outcome:
-    """What one run of the command left behind."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> dict[str, Any]:
-        """The one JSON object that was printed."""
-        (line,) = self.out.splitlines()
-        return json.loads(line)
 
 
 @pytest.fixture

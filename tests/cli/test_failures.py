@@ -7,19 +7,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from fastrec.data import Interactions
 from fastrec.errors import InputError
+from tests.cli.outcome import check_human_error
 
 TRAIN = ("--user", "session", "--item", "item", "--quiet")
-
-
-def check_human_error(done, *words):
-    """Assert exit code 2, nothing on stdout and one line on stderr that says ``words``."""
-    assert done.code == 2
-    assert done.out == ""
-    (line,) = done.err.splitlines()
-    assert line.startswith("fastrec: ")
-    for word in words:
-        assert word in line
 
 
 @pytest.mark.parametrize(
@@ -100,7 +92,7 @@ def test_stopping_early_needs_queries(fastrec, folder, tmp_path):
 
 
 def test_columns_of_a_saved_log_cannot_be_named_again(fastrec, tmp_path):
-    (tmp_path / "log").mkdir()
+    Interactions.from_sequences([[1, 2]]).save(tmp_path / "log")
     done = fastrec(
         "train", "popularity", "--data", tmp_path / "log", *TRAIN, "--out", tmp_path / "m"
     )
@@ -132,6 +124,11 @@ def test_ids_of_the_wrong_kind_are_refused(fastrec, model_file):
     check_human_error(done, "--history", "1,two", "whole numbers")
 
 
+@pytest.mark.parametrize("text", ["[1.5]", "[true]", "[null]", "[[1]]", "1_000", "1,,2", "[1"])
+def test_what_is_no_list_of_whole_numbers_is_refused(fastrec, model_file, text):
+    check_human_error(fastrec("recommend", model_file, "--history", text), "--history", text)
+
+
 def test_unknown_ids_are_refused_when_asked(fastrec, model_file):
     done = fastrec("recommend", model_file, "--history", "1,999", "--on-unknown", "error")
     check_human_error(done, "999")
@@ -146,6 +143,12 @@ def test_a_model_without_vectors_cannot_export(fastrec, folder, tmp_path):
     fastrec("train", "popularity", "--data", folder / "train.parquet", *TRAIN, "--out", out)
     done = fastrec("export", out, "--out", tmp_path / "v.txt")
     check_human_error(done, "Popularity", "vectors")
+
+
+@pytest.mark.parametrize("ending", ["txt", "bin", "npz", "parquet"])
+def test_an_export_into_no_folder_is_refused(fastrec, model_file, tmp_path, ending):
+    done = fastrec("export", model_file, "--out", tmp_path / "nowhere" / f"v.{ending}")
+    check_human_error(done, "there is no folder", "nowhere")
 
 
 def test_an_unknown_export_format_is_refused(fastrec, model_file, tmp_path):
