@@ -92,7 +92,7 @@ def test_a_log_that_cannot_be_written_leaves_the_old_one(log, tmp_path, monkeypa
         raise OSError("no space left on device")
 
     monkeypatch.setattr(folder, "write_array", disk_full)
-    with pytest.raises(FastrecError, match="could not write .* no space"):
+    with pytest.raises(FastrecError, match=r"could not write .* no space"):
         log.take([0]).save(tmp_path / "log")
     assert os.listdir(tmp_path) == ["log"]
     assert_equal(Interactions.open(tmp_path / "log"), log)
@@ -108,7 +108,7 @@ def test_a_name_that_cannot_be_taken_puts_the_old_log_back(log, tmp_path, monkey
         return rename(path, target)
 
     monkeypatch.setattr(folder.Path, "rename", refuse)
-    with pytest.raises(FastrecError, match="could not write .* denied"):
+    with pytest.raises(FastrecError, match=r"could not write .* denied"):
         log.take([0]).save(tmp_path / "log")
     assert_equal(Interactions.open(tmp_path / "log"), log)
 
