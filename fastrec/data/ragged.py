@@ -152,6 +152,7 @@ class Ragged:
 
     def joined(self, other: Ragged) -> Ragged:
         """Return each row of this one followed by that of ``other``, which has as many rows."""
+        checks.instance_of("other", other, Ragged, "a Ragged", "Ragged.from_lists(lists) makes one")
         if len(self) != len(other):
             raise InputError(f"rows must be joined with as many, got {len(self)} and {len(other)}")
         offsets = self.offsets - self.offsets[0] + (other.offsets - other.offsets[0])

@@ -138,7 +138,7 @@ class SyntheticPlaylists:
         k : int
             At least 1.
         """
-        checks.whole_number("k", k)
+        k = min(checks.whole_number("k", k), self.process.tracks)
         sums = [
             _best_sums(self.process, self.queries.slice(start, start + CHUNK).histories, k)
             for start in range(0, len(self.queries), CHUNK)

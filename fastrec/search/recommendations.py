@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from fastrec.data.ids import IdMap
-    from fastrec.search.result import TopK
+from fastrec.data.ids import IdMap, require_map
+from fastrec.runtime import checks
+from fastrec.search.result import TopK
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,8 @@ class Recommendations:
     @classmethod
     def from_top(cls, top: TopK, ids: IdMap) -> Recommendations:
         """Turn row numbers into external ids; places that no id can fill are not looked at."""
+        require_map("ids", ids)
+        checks.instance_of("top", top, TopK, "a TopK", "TopKIndex.search returns one")
         width = min(top.items.shape[1], len(ids))
         items = ids.decode(top.items[:, :width])
         if width < top.items.shape[1]:

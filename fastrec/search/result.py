@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastrec.errors import InputError
+from fastrec.runtime import checks
 
 EMPTY_PLACES = 1 << 25  # that a result may have behind the last row there is: 256 MB
 
@@ -48,6 +49,8 @@ class TopK:
         InputError
             More than 2**25 places behind the last row that there is, or no memory.
         """
+        for name, number in (("n_queries", n_queries), ("k", k), ("n_rows", n_rows)):
+            checks.whole_number(name, number, 0)
         if n_queries * (k - n_rows) > EMPTY_PLACES:
             raise InputError(
                 f"k={k} asks for more than there is: for {n_queries} queries {k - n_rows} places "

@@ -60,12 +60,18 @@ class Run:
                 raise InputError(
                     f"callbacks must be a list of fastrec.Callback, got {callback!r}{hint}"
                 )
-        asked = [name for callback in self.callbacks for name in callback.metrics]
+        asked = [name for callback in self.callbacks for name in _metrics_of(callback)]
         self.metrics = tuple(dict.fromkeys([*asked, *DEFAULT_METRICS]))
 
     def stop(self, reason: str) -> None:
         """End the training after the epoch at hand; the first reason is kept."""
         self.stop_reason = self.stop_reason or reason
+
+
+def _metrics_of(callback: Callback) -> list[str]:
+    name = f"metrics of {type(callback).__name__}"
+    names = checks.listed(name, callback.metrics, "names of metrics such as ('recall@20',)")
+    return [checks.text(f"each of the {name}", metric) for metric in names]
 
 
 class Meter:

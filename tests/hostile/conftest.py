@@ -52,6 +52,7 @@ def good(tmp_path_factory):
         translated=queries.translate(model.item_ids),
         index=fr.TopKIndex(np.eye(4, dtype=np.float32)),
         ragged=fr.Ragged.from_lists([[1, 2], [0]]),
+        made=fr.synthetic_playlists(20, 100, genres=2, queries=5),
         corpus=fr.Corpus.from_texts(["a b", "b c a"]),
         texts=fr.Doc2Vec(dim=4, epochs=1, threads=1, min_count=1, subsample=0).fit(["a b", "b a"]),
         sums=fr.SentenceVectors(threads=1).fit(["a b", "b"], vectors=word_vectors),

@@ -48,6 +48,7 @@ RAGGED = {
     "Ragged.slice(start)": lambda g, x: g.ragged.slice(x, 1),
     "Ragged.slice(stop)": lambda g, x: g.ragged.slice(0, x),
     "Ragged.take": lambda g, x: g.ragged.take(x),
+    "Ragged.joined": lambda g, x: g.ragged.joined(x),
     "Ragged.where": lambda g, x: g.ragged.where(x),
 }
 LOGS = {
@@ -124,6 +125,7 @@ LOGS = {
         ("fraction", "after"),
         lambda g, **option: fr.split_by_time(g.log, **option),
     ),
+    "best_recall": lambda g, x: g.made.best_recall(x),
     **with_options(
         "synthetic_playlists",
         ("playlists", "tracks", "genres", "queries", "seed"),

@@ -3,10 +3,19 @@
 import pytest
 
 import fastrec as fr
+from fastrec.evaluation import parse_metrics
 from fastrec.models import model_class
 from tests.hostile.values import problems_of, with_options
 
 SEARCH = {
+    "TopK.empty(n_queries)": lambda g, x: fr.TopK.empty(x, 2, 3),
+    "TopK.empty(k)": lambda g, x: fr.TopK.empty(2, x, 3),
+    "TopK.empty(n_rows)": lambda g, x: fr.TopK.empty(2, 2, x),
+    "Recommendations.from_top": lambda g, x: fr.Recommendations.from_top(x, g.ids),
+    "Recommendations.from_top(ids)": lambda g, x: fr.Recommendations.from_top(
+        fr.TopK.empty(1, 2, 3), x
+    ),
+    "parse_metrics": lambda g, x: parse_metrics(x),
     "TopKIndex": lambda g, x: fr.TopKIndex(x),
     **with_options(
         "TopKIndex",
@@ -46,6 +55,15 @@ SEARCH = {
         lambda g, **option: fr.Vectors.load_word2vec(g.folder / "vectors", **option),
     ),
 }
+
+
+class Asking(fr.Callback):
+    """Names metrics."""
+
+    def __init__(self, metrics):
+        self.metrics = metrics
+
+
 MODELS = {
     "Item2Vec.fit": lambda g, x: fr.Item2Vec(dim=4, epochs=1, threads=1).fit(x),
     "Item2Vec.memory": lambda g, x: fr.Item2Vec().memory(x),
@@ -97,6 +115,10 @@ MODELS = {
         ("patience", "min_delta", "restore_best"),
         lambda g, **option: fr.EarlyStopping(**option),
     ),
+    "Callback.metrics": lambda g, x: fr.Popularity().fit(
+        g.log, validation=g.queries, callbacks=[Asking(x)]
+    ),
+    "History.append": lambda g, x: fr.History().append(x),
     "History": lambda g, x: fr.History(x),
     "History([x])": lambda g, x: fr.History([x]),
     "History.column": lambda g, x: g.model.history.column(x),
