@@ -2,32 +2,91 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
+from benchmarks import apps, carts
+from benchmarks.asked import Asked
 from benchmarks.harness import data_folder
+from benchmarks.item_knn import ItemKNN
+
+if TYPE_CHECKING:
+    from fastrec import Interactions
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a trained model comes to.
+
+    Attributes
+    ----------
+    metrics : dict of str to float
+    seconds : float
+        Of training alone, all epochs.
+    """
+
+    metrics: dict[str, float]
+    seconds: float
 
 
 @dataclass(frozen=True)
 class Protocol:
     """A data set's fixed comparison.
 
+    The data are an :class:`Asked`, or more where ``measure`` needs more than ``fr.evaluate`` does.
+
     Attributes
     ----------
-    load : callable returning (Interactions, Queries)
-        The training log and the test queries.
-    hold_out : callable of (training log) returning (Interactions, Queries)
-        Sets a part of the training log aside: what parameters are chosen on.
+    load : callable returning Asked
+        What trains, and the questions of the test part.
+    hold_out : callable of (Asked) returning Asked
+        Sets a part of what trains aside and asks about that instead: what parameters are
+        chosen on. It sees no question of the test part.
+    measure : callable of (unfitted model, Asked) returning Outcome
+        Trains and judges. A metric that a baseline has no answer for may be missing.
     metrics : tuple of str
+        What ``measure`` returns for the models of the recipes.
+    baselines : dict of str to callable returning an unfitted model
+        Measured on the same data and shown beside every row.
     """
 
-    load: Callable[[], tuple[Any, Any]]
-    hold_out: Callable[[Any], tuple[Any, Any]]
+    load: Callable[[], Any]
+    hold_out: Callable[[Any], Any]
+    measure: Callable[[Any, Any], Outcome]
     metrics: tuple[str, ...]
+    baselines: Mapping[str, Callable[[], Any]] = field(default_factory=dict)
 
 
-def last_sessions(log: Any) -> tuple[Any, Any]:
+def fit(model: Any, log: Interactions) -> float:
+    """Train a model and return the seconds that it took."""
+    start = time.perf_counter()
+    model.fit(log, progress=False)
+    return time.perf_counter() - start
+
+
+def ranking(
+    load: Callable[[], Asked],
+    hold_out: Callable[[Interactions], Asked],
+    metrics: tuple[str, ...],
+    baselines: Mapping[str, Callable[[], Any]] | None = None,
+) -> Protocol:
+    """Return the protocol of a recommender that ``fr.evaluate`` judges.
+
+    ``hold_out`` is given the training log, and the other arguments are those of :class:`Protocol`.
+    """
+
+    def measure(model: Any, data: Asked) -> Outcome:
+        import fastrec as fr
+
+        seconds = fit(model, data.train)
+        return Outcome(dict(fr.evaluate(model, data.queries, metrics)), seconds)
+
+    return Protocol(load, lambda data: hold_out(data.train), measure, metrics, baselines or {})
+
+
+def last_sessions(log: Interactions) -> Asked:
     """Set the last 5 % of the sessions aside and ask for every prefix of theirs."""
     import numpy as np
 
@@ -35,10 +94,10 @@ def last_sessions(log: Any) -> tuple[Any, Any]:
 
     cut = int(0.95 * log.n_histories)
     train, rest = log.take(np.arange(cut)), log.take(np.arange(cut, log.n_histories))
-    return train, fr.Queries.every_prefix(rest)
+    return Asked(train, fr.Queries.every_prefix(rest))
 
 
-def a_fifth_of_the_events(log: Any) -> tuple[Any, Any]:
+def a_fifth_of_the_events(log: Interactions) -> Asked:
     """Set a fifth of the events aside, drawn at random, to be found by the rest of each user."""
     import numpy as np
 
@@ -50,13 +109,13 @@ def a_fifth_of_the_events(log: Any) -> tuple[Any, Any]:
         fr.Interactions.from_arrays(user=users[part], item=items[part])
         for part in (~is_held, is_held)
     )
-    return train, fr.Queries.held_out(train, held)
+    return Asked(train, fr.Queries.held_out(train, held))
 
 
-def sessions(dataset: str) -> Callable[[], tuple[Any, Any]]:
+def sessions(dataset: str) -> Callable[[], Asked]:
     """Whole sessions train; each (prefix, target) of the test part ranks every item."""
 
-    def load() -> tuple[Any, Any]:
+    def load() -> Asked:
         import fastrec as fr
 
         folder = data_folder(dataset)
@@ -66,15 +125,15 @@ def sessions(dataset: str) -> Callable[[], tuple[Any, Any]]:
         queries = fr.Queries.from_parquet(
             folder / "test.parquet", history="prefix", target="target"
         )
-        return train, queries
+        return Asked(train, queries)
 
     return load
 
 
-def held_out_users(dataset: str) -> Callable[[], tuple[Any, Any]]:
+def held_out_users(dataset: str) -> Callable[[], Asked]:
     """Each user's held-out items are sought among all that the user has not in train."""
 
-    def load() -> tuple[Any, Any]:
+    def load() -> Asked:
         import fastrec as fr
 
         folder = data_folder(dataset)
@@ -82,13 +141,48 @@ def held_out_users(dataset: str) -> Callable[[], tuple[Any, Any]]:
             fr.Interactions.from_parquet(folder / f"{part}.parquet", user="user", item="item")
             for part in ("train", "test")
         )
-        return train, fr.Queries.held_out(train, test)
+        return Asked(train, fr.Queries.held_out(train, test))
 
     return load
 
 
+def popularity() -> Any:
+    """Return the unfitted baseline of what is liked by most."""
+    import fastrec as fr
+
+    return fr.Popularity()
+
+
+def measure_apps(model: Any, data: apps.Apps) -> Outcome:
+    """Train once; judge the left-out apps and, where the model knows neighbours, those."""
+    import fastrec as fr
+
+    seconds = fit(model, data.train)
+    metrics = dict(fr.evaluate(model, data.queries, ("recall@20",)))
+    if not isinstance(model, fr.Popularity):  # which knows no neighbours
+        metrics |= apps.category_shares(model, data, k=10)
+    return Outcome(metrics, seconds)
+
+
 PROTOCOLS = {
-    "nowplaying": Protocol(sessions("nowplaying"), last_sessions, ("recall@20", "mrr@20")),
-    "diginetica": Protocol(sessions("diginetica"), last_sessions, ("recall@20", "mrr@20")),
-    "gowalla": Protocol(held_out_users("gowalla"), a_fifth_of_the_events, ("recall@20", "ndcg@20")),
+    "nowplaying": ranking(sessions("nowplaying"), last_sessions, ("recall@20", "mrr@20")),
+    "diginetica": ranking(sessions("diginetica"), last_sessions, ("recall@20", "mrr@20")),
+    "gowalla": ranking(held_out_users("gowalla"), a_fifth_of_the_events, ("recall@20", "ndcg@20")),
+    "uci_online_retail": ranking(
+        carts.load,
+        carts.cut,
+        ("recall@20", "mrr@20"),
+        {
+            "popularity": popularity,
+            # The best of the hold-out, of shrinkage 5 to 100 and decay .1 to .4.
+            "item-knn": lambda: ItemKNN(shrinkage=20, history_decay=0.3),
+        },
+    ),
+    "frappe_apps": Protocol(
+        apps.load,
+        apps.hold_out,
+        measure_apps,
+        ("recall@20", "category@10", "category@10 by chance"),
+        {"popularity": popularity, "item-knn": ItemKNN},
+    ),
 }

@@ -11,4 +11,4 @@ from fastrec.models import model_class
 def test_a_recipe_fits_its_model_and_data_set(recipe):
     model_class(recipe.model)(**recipe.params)
     assert set(recipe.bar) <= set(PROTOCOLS[recipe.dataset].metrics)
-    assert recipe.path == RECIPES / f"{recipe.dataset}-{recipe.model}.toml"
+    assert recipe.path == RECIPES / f"{recipe.name.replace('/', '-')}.toml"

@@ -1,0 +1,66 @@
+"""The quality table averages over seeds, stays off the test part and prints the baselines."""
+
+import pytest
+
+import fastrec as fr
+from benchmarks import quality
+from benchmarks.asked import Asked
+from benchmarks.protocols import Outcome, Protocol
+from benchmarks.quality import Recipe, describe, measure
+
+
+def log_of(item):
+    return fr.Interactions.from_sequences([[item, item]])
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """A protocol whose metric is the model's seed, and what it was asked to measure."""
+    asked = []
+
+    def note(model, data):
+        asked.append((model, data))
+        return Outcome({"recall@20": float(getattr(model, "seed", 0))}, 1.0)
+
+    load = Asked(log_of("test"), None)
+    held = Asked(log_of("held out"), None)
+    protocol = Protocol(
+        lambda: load, lambda _: held, note, ("recall@20",), {"popularity": fr.Popularity}
+    )
+    monkeypatch.setitem(quality.PROTOCOLS, "cinema", protocol)
+    return asked
+
+
+def recipe(**settings):
+    path = quality.RECIPES / "cinema-item2vec.toml"
+    given = {"evenly_weighted": False, "params": {}, "seeds": (), "bar": {}} | settings
+    return Recipe("cinema/item2vec", "cinema", "item2vec", path=path, **given)
+
+
+def test_a_row_is_the_mean_over_the_seeds(measured):
+    row = measure(recipe(seeds=(1, 2, 6)))
+    assert row["metrics"] == {"recall@20": 3.0}
+    assert row["deviation"]["recall@20"] == pytest.approx(7**0.5)
+
+
+def test_without_seeds_the_parameters_say_it_all(measured):
+    row = measure(recipe(params={"seed": 4}))
+    assert (row["metrics"], row["deviation"]) == ({"recall@20": 4.0}, {})
+
+
+def test_the_hold_out_asks_nothing_of_the_test_part(measured):
+    measure(recipe(), hold_out=True)
+    assert {data.train.item_ids.ids[0] for _, data in measured} == {"held out"}
+
+
+def test_only_the_model_of_the_recipe_trains_on_weighted_rows(measured):
+    measure(recipe(evenly_weighted=True))
+    weighted = {type(model).__name__: data.train.value is not None for model, data in measured}
+    assert weighted == {"Item2Vec": True, "Popularity": False}
+
+
+def test_the_baselines_stand_below_the_row(measured):
+    lines = describe(measure(recipe(seeds=(1, 3), bar={"recall@20": 0.5}))).splitlines()
+    assert lines[0].startswith("cinema/item2vec ")
+    assert "recall@20 2.0000 +- 1.4142 (bar 0.5000)" in lines[0]
+    assert [line.split() for line in lines[1:]] == [["popularity", "recall@20", "0.0000"]]
