@@ -192,7 +192,8 @@ class Embedder(Model):
         """
         if isinstance(data, Corpus):
             return data, None
-        if not isinstance(data, (str, bytes, os.PathLike)) and hasattr(data, "__iter__"):
+        is_one = isinstance(data, (str, bytes, os.PathLike)) or getattr(data, "ndim", 1) == 0
+        if hasattr(data, "__iter__") and not is_one:
             documents = iter(data)
             head = list(itertools.islice(documents, 1))
             if documents is data:

@@ -181,16 +181,16 @@ def test_what_a_tokenizer_raises_reaches_the_caller():
         (lambda: Corpus.from_tokens([["a"], 7]), "document 1 must be a list of words, got 7"),
         (lambda: Corpus.from_tokens([{"a": 1}]), "document 0 must be a list of words"),
         (lambda: Corpus.from_tokens([np.array([["a"]])]), "document 0 must be a list of words"),
-        (lambda: Corpus.from_tokens([["a"], ["b", 7]]), "document 1 .* got int in 7"),
-        (lambda: Corpus.from_tokens([["a"], ["b", None]]), "document 1 .* got NoneType"),
-        (lambda: Corpus.from_tokens([["\ud800"]]), "document 0 .* a lone surrogate in"),
+        (lambda: Corpus.from_tokens([["a"], ["b", 7]]), "document 1 .* got 7 of type int"),
+        (lambda: Corpus.from_tokens([["a"], ["b", None]]), "document 1 .* got None of type NoneType"),
+        (lambda: Corpus.from_tokens([["\ud800"]]), "document 0 .* with a lone surrogate"),
         (lambda: as_corpus(["a", ["b"]]), "document 1 must be a str"),
         (lambda: as_corpus([["a"], "b"]), "document 1 must be a list of words"),
         (lambda: as_corpus([["a"]], tokenize=str.split), "leave tokenize out for lists"),
         (lambda: as_corpus(Corpus.from_texts(["a"]), tokenize=str.split), "is cut already"),
         (lambda: Corpus.from_texts(["a"], tokenize=3), "tokenize must be a function"),
         (lambda: Corpus.from_texts(["a"], tokenize=lambda t: t), "tokenize must return a list"),
-        (lambda: Corpus.from_texts(["a"], tokenize=lambda t: [1]), "got int in 1; tokenize must"),
+        (lambda: Corpus.from_texts(["a"], tokenize=lambda t: [1]), "got 1 of type int; tokenize must"),
         (lambda: Corpus.from_texts(["a"], tokenize=lambda t: None), "tokenize must return a list"),
         (lambda: Corpus.from_texts(["a"], memory_limit=-1), "memory_limit must be a whole number"),
     ],
@@ -203,7 +203,7 @@ def test_what_makes_no_corpus_is_refused(make, message):
 def test_a_wrong_document_far_down_is_named_by_its_number():
     with pytest.raises(InputError, match="document 9000 must be a str, got None"):
         Corpus.from_texts(None if row == 9000 else "text" for row in range(10_000))
-    with pytest.raises(InputError, match=r"document 9000 must hold words.* got float"):
+    with pytest.raises(InputError, match=r"document 9000 must hold words.* got 1\.5 of type float"):
         Corpus.from_tokens([1.5] if row == 9000 else ["a"] for row in range(10_000))
 
 

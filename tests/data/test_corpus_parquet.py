@@ -104,10 +104,10 @@ def test_ids_are_numbers_or_strings_that_differ(parquet):
     [
         ({"txt": ["a"]}, "no column 'text'.*did you mean 'txt'"),
         ({"text": [1, 2]}, r"the column 'text' of .*texts\.parquet must hold texts.*got int64"),
-        ({"text": [[1]]}, "document 0 must hold words of valid Unicode, got int in 1"),
+        ({"text": [[1]]}, "document 0 must hold words of valid Unicode, got 1 of type int"),
         ({"text": ["a", None]}, r"row 1 of .*texts\.parquet is null in the column 'text'"),
         ({"text": [["a"], None]}, "row 1 of .* is null in the column 'text'"),
-        ({"text": [["a"], ["b", None]]}, "document 1 must hold words.* got NoneType in None"),
+        ({"text": [["a"], ["b", None]]}, "document 1 must hold words.* got None of type NoneType"),
         ({"text": ["", "?"]}, r"texts\.parquet: a corpus needs at least one word, got 2"),
         ({"text": pa.array([], pa.string())}, "at least one document, got none"),
     ],
