@@ -3,6 +3,9 @@
 A fresh process loads its input, clears its high-water mark and does the work.
 ``train-memory`` compares the mark with what the two matrices and the log's
 columns take, ``id-memory`` with one gigabyte for ten million strings.
+``word2vec-arrays`` is ``train-memory`` on the words of wiki17m, and
+``word2vec-process`` compares the highest mark of a whole process that reads the
+text from a file and trains with gensim's in ``corpus_file`` mode.
 """
 
 from __future__ import annotations
@@ -10,12 +13,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from benchmarks import wiki
 from benchmarks.harness import Row
 
-NAMES = ("train-memory", "id-memory")
+NAMES = ("train-memory", "id-memory", "word2vec-arrays", "word2vec-process")
 EVENTS, LENGTH, ITEMS, DIM = 10_000_000, 20, 200_000, 128
 BAR = 1.1
 IDS, ID_LIMIT = 10_000_000, 10**9
@@ -56,6 +61,22 @@ again, again_peak = peak_of(lambda: known.encode(ids))
 assert np.array_equal(codes, again) and len(known) == IDS and len(ids[0]) == 20
 print(json.dumps({"peak": peak, "again": again_peak, "map": known.nbytes, "codes": codes.nbytes}))
 """
+WORDS = """
+corpus = fr.Corpus.from_file(sys.argv[1], tokenize=str.split)
+model = fr.Word2Vec(dim=100, epochs=1, threads=2)
+read = status("VmHWM")
+_, peak = peak_of(lambda: model.fit(corpus))
+parameters = sum(matrix.nbytes for matrix in model._parameters().values())
+print(json.dumps({
+    "process": max(read, status("VmHWM")), "peak": peak + corpus.tokens.nbytes,
+    "parameters": parameters, "ids": corpus.tokens.nbytes,
+}))
+"""
+GENSIM_WORDS = """
+from gensim.models import Word2Vec
+Word2Vec(corpus_file=sys.argv[1], vector_size=100, sg=1, epochs=1, workers=2)
+print(json.dumps({"process": status("VmHWM")}))
+"""
 
 
 def rows(only: str | None = None) -> Iterator[Row]:
@@ -66,6 +87,8 @@ def rows(only: str | None = None) -> Iterator[Row]:
         yield from (training_row(threads) for threads in (1, 2))
     if only in (None, "id-memory"):
         yield encoding_row()
+    if only in (None, "word2vec-arrays", "word2vec-process"):
+        yield from (row for row in word_rows() if only in (None, row.name))
 
 
 def training_row(threads: int) -> Row:
@@ -97,6 +120,33 @@ def encoding_row() -> Row:
             "map + codes": (found["map"] + found["codes"]) / MIB,
             "encode again": found["again"] / MIB,
         },
+    )
+
+
+def word_rows() -> Iterator[Row]:
+    """Measure an epoch of skip-gram on the words of an encyclopaedia, 2 threads on both sides."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "text.txt"
+        path.write_text("".join(f"{line}\n" for line in wiki.lines()), encoding="utf-8")
+        ours = measured(WORDS, str(path))
+        peer = measured(GENSIM_WORDS, str(path))
+    yield Row(
+        name="word2vec-arrays",
+        unit="MiB",
+        ours=ours["peak"] / MIB,
+        peer=(ours["parameters"] + ours["ids"]) / MIB,
+        peer_name="parameters + encoded ids",
+        threads=2,
+        extra={"bar": 1 / BAR},
+    )
+    yield Row(
+        name="word2vec-process",
+        unit="MiB",
+        ours=ours["process"] / MIB,
+        peer=peer["process"] / MIB,
+        peer_name="gensim (corpus_file)",
+        threads=2,
+        extra={"bar": 1},
     )
 
 

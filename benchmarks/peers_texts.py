@@ -98,6 +98,11 @@ class Gensim:
         return [TaggedDocument(words, [row]) for row, words in enumerate(documents)]
 
     @property
+    def epochs(self) -> int:
+        """Passes over the text."""
+        return self.like.epochs
+
+    @property
     def word_vectors(self) -> Vectors:
         """The word vectors, most frequent word first."""
         import fastrec as fr

@@ -7,10 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import apps, carts
+from benchmarks import apps, carts, imdb, wiki
 from benchmarks.asked import Asked
-from benchmarks.harness import data_folder
+from benchmarks.harness import MissingDataError, data_folder
 from benchmarks.item_knn import ItemKNN
+from benchmarks.peers_texts import Gensim
+from benchmarks.texts import Text
 
 if TYPE_CHECKING:
     from fastrec import Interactions
@@ -50,6 +52,8 @@ class Protocol:
         What ``measure`` returns for the models of the recipes.
     baselines : dict of str to callable returning an unfitted model
         Measured on the same data and shown beside every row.
+    peers : dict of str to callable of (unfitted model) returning an unfitted peer
+        Another package's model of the same parameters, measured in turns with ours.
     """
 
     load: Callable[[], Any]
@@ -57,6 +61,7 @@ class Protocol:
     measure: Callable[[Any, Any], Outcome]
     metrics: tuple[str, ...]
     baselines: Mapping[str, Callable[[], Any]] = field(default_factory=dict)
+    peers: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
 
 
 def fit(model: Any, log: Interactions) -> float:
@@ -164,6 +169,36 @@ def measure_apps(model: Any, data: apps.Apps) -> Outcome:
     return Outcome(metrics, seconds)
 
 
+def measure_words(model: Any, text: Text) -> Outcome:
+    """Train word vectors and judge them; ours takes the text from memory, gensim as it likes."""
+    if isinstance(model, Gensim):
+        model.fit(text)
+        seconds = model.seconds
+    else:
+        seconds = fit_text(model, text)
+    rate = text.corpus.n_tokens * model.epochs / seconds
+    return Outcome({**wiki.judge(model.word_vectors), "words/s": rate}, seconds)
+
+
+def measure_reviews(model: Any, reviews: imdb.Reviews) -> Outcome:
+    """Train one or several models of paragraph vectors and judge them side by side."""
+    models = model if isinstance(model, list) else [model]
+    seconds = sum(fit_text(each, reviews.text) for each in models)
+    vectors = [each.document_vectors.matrix for each in models]
+    return Outcome({"error": imdb.error(vectors, reviews)}, seconds)
+
+
+def fit_text(model: Any, text: Text) -> float:
+    """Train a model on a text and return the seconds of its epochs, without the vocabulary."""
+    model.fit(text.corpus, progress=False)
+    return float(sum(row["seconds"] for row in model.history))
+
+
+def no_hold_out(data: Any) -> Any:
+    """Refuse: nothing is chosen for this data set."""
+    raise MissingDataError("has no hold-out: its recipes take the tools' common defaults")
+
+
 PROTOCOLS = {
     "nowplaying": ranking(sessions("nowplaying"), last_sessions, ("recall@20", "mrr@20")),
     "diginetica": ranking(sessions("diginetica"), last_sessions, ("recall@20", "mrr@20")),
@@ -185,4 +220,12 @@ PROTOCOLS = {
         ("recall@20", "category@10", "category@10 by chance"),
         {"popularity": popularity, "item-knn": ItemKNN},
     ),
+    "wiki17m": Protocol(
+        wiki.load,
+        no_hold_out,
+        measure_words,
+        ("analogy", "wordsim353", "simlex999", "words/s"),
+        peers={"gensim": Gensim},
+    ),
+    "imdb": Protocol(imdb.load, imdb.hold_out, measure_reviews, ("error",)),
 }

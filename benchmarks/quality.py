@@ -16,7 +16,7 @@ import json
 import statistics
 import sys
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,26 +36,33 @@ class Recipe:
         ``dataset/model`` or ``dataset/model-variant``, as in the file's name.
     dataset, model : str
         A key of ``PROTOCOLS``; a model's name on the command line.
+    path : Path
+        The file, whose comments say how the parameters were chosen.
     evenly_weighted : bool
         Whether the training log is weighted by :func:`benchmarks.asked.evenly_weighted`.
     params : dict
         The model's constructor arguments; ``"none"`` in the file is None.
     seeds : tuple of int
         A row is the mean over a model of each; empty where ``params`` says it all.
+    parts : tuple of str
+        Names of other recipes whose models are trained and judged side by side instead.
     bar : dict of str to float
         Metrics and what each has to reach; empty where nothing is set.
-    path : Path
-        The file, whose comments say how the parameters were chosen.
+    bar_beside : dict of str to dict
+        By peer of the data set, metrics and what each has to reach from the peer's figure of the
+        same run: ``{"times": 8}`` or ``{"plus": -0.01}``.
     """
 
     name: str
     dataset: str
     model: str
-    evenly_weighted: bool
-    params: dict[str, Any]
-    seeds: tuple[int, ...]
-    bar: dict[str, float]
     path: Path
+    evenly_weighted: bool = False
+    params: dict[str, Any] = field(default_factory=dict)
+    seeds: tuple[int, ...] = ()
+    parts: tuple[str, ...] = ()
+    bar: dict[str, float] = field(default_factory=dict)
+    bar_beside: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
 
 
 def recipes() -> dict[str, Recipe]:
@@ -70,16 +77,30 @@ def recipes() -> dict[str, Recipe]:
             name=name,
             dataset=dataset,
             model=model,
+            path=path,
             evenly_weighted=content.get("evenly_weighted", False),
             # TOML has no word for nothing.
             params={
-                key: None if value == "none" else value for key, value in content["params"].items()
+                key: None if value == "none" else value
+                for key, value in content.get("params", {}).items()
             },
             seeds=tuple(content.get("seeds", ())),
+            parts=tuple(content.get("parts", ())),
             bar=content.get("bar", {}),
-            path=path,
+            bar_beside=content.get("bar_beside", {}),
         )
     return found
+
+
+def new_model(recipe: Recipe, seed: int | None = None) -> Any:
+    """Return the unfitted model of a recipe, or a list of the models of its parts."""
+    from fastrec.models import model_class
+
+    if recipe.parts:
+        known = recipes()
+        return [new_model(known[name], seed) for name in recipe.parts]
+    params = recipe.params if seed is None else recipe.params | {"seed": seed}
+    return model_class(recipe.model)(**params)
 
 
 def measure(recipe: Recipe, hold_out: bool = False) -> dict[str, Any]:
@@ -87,30 +108,41 @@ def measure(recipe: Recipe, hold_out: bool = False) -> dict[str, Any]:
 
     ``metrics`` and ``seconds``, the time of training alone, are means over the recipe's seeds,
     ``deviation`` the standard deviations of the metrics over them; ``baselines`` are the metrics of
-    each baseline of the data set.
+    each baseline and each peer of the data set, peers in turns with ours.
     """
-    from fastrec.models import model_class
-
     protocol = PROTOCOLS[recipe.dataset]
     data = protocol.load()
     if hold_out:
         data = protocol.hold_out(data)
-    new_model = model_class(recipe.model)
     asked = data.evenly_weighted() if recipe.evenly_weighted else data
-    settings = [recipe.params | {"seed": seed} for seed in recipe.seeds] or [recipe.params]
-    outcomes = [protocol.measure(new_model(**params), asked) for params in settings]
+    outcomes, beside = [], {name: [] for name in protocol.peers}
+    for seed in recipe.seeds or (None,):
+        outcomes.append(protocol.measure(new_model(recipe, seed), asked))
+        for name, new_peer in protocol.peers.items():
+            peer = new_peer(new_model(recipe, seed))
+            beside[name].append(protocol.measure(peer, asked))
+    peers = {name: _summary(found)["metrics"] for name, found in beside.items()}
+    baselines = {
+        name: protocol.measure(new_baseline(), data).metrics
+        for name, new_baseline in protocol.baselines.items()
+    }
     return {
         "name": recipe.name,
         "dataset": recipe.dataset,
         "model": recipe.model,
         **_summary(outcomes),
         "seeds": list(recipe.seeds),
-        "bar": {} if hold_out else recipe.bar,
-        "baselines": {
-            name: protocol.measure(new_baseline(), data).metrics
-            for name, new_baseline in protocol.baselines.items()
-        },
+        "bar": {} if hold_out else recipe.bar | _bar_beside(recipe, peers),
+        "baselines": peers | baselines,
         "recipe": str(recipe.path.relative_to(RECIPES.parent.parent)),
+    }
+
+
+def _bar_beside(recipe: Recipe, peers: dict[str, dict[str, float]]) -> dict[str, float]:
+    return {
+        metric: peers[peer][metric] * step.get("times", 1) + step.get("plus", 0)
+        for peer, steps in recipe.bar_beside.items()
+        for metric, step in steps.items()
     }
 
 
@@ -167,11 +199,15 @@ def _described(
 ) -> str:
     parts = []
     for name, value in metrics.items():
-        part = f"{name} {value:.4f}"
-        part += f" +- {deviation[name]:.4f}" if deviation else ""
-        part += f" (bar {bar[name]:.4f})" if bar and name in bar else ""
+        part = f"{name} {_number(value)}"
+        part += f" +- {_number(deviation[name])}" if deviation else ""
+        part += f" (bar {_number(bar[name])})" if bar and name in bar else ""
         parts.append(part)
     return "  ".join(parts)
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.4f}"
 
 
 if __name__ == "__main__":

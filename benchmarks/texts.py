@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import weakref
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,14 +23,11 @@ class Text:
     corpus : Corpus
         What we train on.
     path : Path
-        The same words, one document a line: gensim's ``corpus_file``.
-    folder : TemporaryDirectory
-        Holds the file, which is gone with this object.
+        The same words, one document a line: gensim's ``corpus_file``. Gone with this object.
     """
 
     corpus: Corpus
     path: Path
-    folder: tempfile.TemporaryDirectory[str]
 
     def head(self, documents: int) -> Text:
         """Return the first documents, in a file of their own."""
@@ -40,8 +39,10 @@ def write_lines(lines: Iterable[str]) -> Text:
     """Return the text of lines of words with one space between them, one document each."""
     import fastrec as fr
 
-    folder = tempfile.TemporaryDirectory()
-    path = Path(folder.name) / "text.txt"
+    folder = tempfile.mkdtemp()
+    path = Path(folder) / "text.txt"
     with path.open("w", encoding="utf-8", newline="\n") as file:
         file.writelines(f"{line}\n" for line in lines)
-    return Text(fr.Corpus.from_file(path, tokenize=str.split), path, folder)
+    text = Text(fr.Corpus.from_file(path, tokenize=str.split), path)
+    weakref.finalize(text, shutil.rmtree, folder)
+    return text

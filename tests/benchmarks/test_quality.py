@@ -25,7 +25,12 @@ def measured(monkeypatch):
     load = Asked(log_of("test"), None)
     held = Asked(log_of("held out"), None)
     protocol = Protocol(
-        lambda: load, lambda _: held, note, ("recall@20",), {"popularity": fr.Popularity}
+        lambda: load,
+        lambda _: held,
+        note,
+        ("recall@20",),
+        {"popularity": fr.Popularity},
+        {"twin": lambda model: model.set_params(seed=10 * model.seed)},
     )
     monkeypatch.setitem(quality.PROTOCOLS, "cinema", protocol)
     return asked
@@ -33,8 +38,7 @@ def measured(monkeypatch):
 
 def recipe(**settings):
     path = quality.RECIPES / "cinema-item2vec.toml"
-    given = {"evenly_weighted": False, "params": {}, "seeds": (), "bar": {}} | settings
-    return Recipe("cinema/item2vec", "cinema", "item2vec", path=path, **given)
+    return Recipe("cinema/item2vec", "cinema", "item2vec", path, **settings)
 
 
 def test_a_row_is_the_mean_over_the_seeds(measured):
@@ -59,8 +63,28 @@ def test_only_the_model_of_the_recipe_trains_on_weighted_rows(measured):
     assert weighted == {"Item2Vec": True, "Popularity": False}
 
 
+def test_a_peer_takes_turns_with_the_model_of_each_seed(measured):
+    row = measure(recipe(seeds=(1, 3)))
+    assert [model.seed for model, _ in measured[:4]] == [1, 10, 3, 30]
+    assert row["baselines"]["twin"] == {"recall@20": 20.0}
+
+
+def test_a_bar_may_be_what_a_peer_comes_to_in_the_same_run(measured):
+    rules = {"twin": {"recall@20": {"times": 3, "plus": -0.5}}}
+    assert measure(recipe(seeds=(1, 3), bar_beside=rules))["bar"] == {"recall@20": 59.5}
+
+
+def test_parts_are_trained_and_judged_side_by_side(measured, monkeypatch):
+    known = {name: recipe(params={"dim": dim}) for name, dim in (("one", 3), ("other", 5))}
+    monkeypatch.setattr(quality, "recipes", lambda: known)
+    assert [model.dim for model in quality.new_model(recipe(parts=("one", "other")))] == [3, 5]
+
+
 def test_the_baselines_stand_below_the_row(measured):
     lines = describe(measure(recipe(seeds=(1, 3), bar={"recall@20": 0.5}))).splitlines()
     assert lines[0].startswith("cinema/item2vec ")
     assert "recall@20 2.0000 +- 1.4142 (bar 0.5000)" in lines[0]
-    assert [line.split() for line in lines[1:]] == [["popularity", "recall@20", "0.0000"]]
+    assert [line.split() for line in lines[1:]] == [
+        ["twin", "recall@20", "20.0000"],
+        ["popularity", "recall@20", "0.0000"],
+    ]
