@@ -18,8 +18,9 @@ from fastrec.data.ragged import Ragged
 from fastrec.data.word_batches import WordBatch
 from fastrec.errors import InputError
 from fastrec.runtime import checks
+from fastrec.runtime.memory import give_back
 
-STEP = 1 << 20  # tokens renumbered or copied at once
+STEP = 1 << 17  # tokens renumbered or copied at once
 
 
 class CodeStore:
@@ -128,7 +129,10 @@ def build(
         codes = words.add_column(utf8_column(batch.blob, batch.offsets))
         store.append(codes, np.cumsum(batch.counts))
     named = document_map(ids if read_ids is None else read_ids(), len(store))
-    return store.finish(len(words), words.finish_strings, named, where)
+    corpus = store.finish(len(words), words.finish_strings, named, where)
+    del words, store
+    give_back()
+    return corpus
 
 
 def taken(corpus: Corpus, rows: np.ndarray) -> Corpus:

@@ -22,8 +22,8 @@ from fastrec.data.ragged import offsets_of
 from fastrec.data.tokenize import Tokenizer, words
 from fastrec.errors import InputError
 
-BATCH_CHARACTERS = 1 << 20  # the scratch memory of a batch is some ten times that
-BATCH_WORDS = 1 << 17
+BATCH_CHARACTERS = 1 << 18  # the scratch memory of a batch is some ten times that
+BATCH_WORDS = 1 << 15
 BATCH_DOCUMENTS = 4096
 SHOWN = 60  # characters of a wrong value that a message shows
 
