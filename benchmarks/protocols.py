@@ -218,6 +218,7 @@ PROTOCOLS = {
         apps.hold_out,
         measure_apps,
         ("recall@20", "category@10", "category@10 by chance"),
+        # Plain: a shrinkage of 10 gives .01 of recall on the hold-out and takes .006 of category.
         {"popularity": popularity, "item-knn": ItemKNN},
     ),
     "wiki17m": Protocol(
