@@ -3,43 +3,58 @@
 import re
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
+
+from tests.example_files import write_apps, write_carts, write_plays
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
+OUTPUT = re.compile(r"```text\n(.*?)```", re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
 
 
 @pytest.fixture
-def folder_with_plays(tmp_path, monkeypatch):
+def folder(tmp_path, monkeypatch):
     """A working folder with the files that the examples read."""
-    sessions, tracks = range(40), (3, 7, 12, 99, 5, 12)
-    table = pa.table(
-        {
-            "session": [session for session in sessions for _ in tracks],
-            "track": [track for _ in sessions for track in tracks],
-            "ts": [
-                1000 * session + second for session in sessions for second, _ in enumerate(tracks)
-            ],
-        }
-    )
-    pq.write_table(table, tmp_path / "plays.parquet")
+    write_plays(tmp_path)
+    write_carts(tmp_path)
+    write_apps(tmp_path)
     monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
-@pytest.mark.usefixtures("folder_with_plays")
+def run(page):
+    """Run the examples of a page one after the other, as a reader would."""
+    names = {}
+    for block in BLOCK.findall(page.read_text(encoding="utf-8")):
+        exec(compile(block, page.name, "exec"), names)
+
+
+@pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize(
     "page",
     [page for page in PAGES if BLOCK.search(page.read_text(encoding="utf-8"))],
     ids=lambda page: page.name,
 )
 def test_the_examples_of_a_page_run(page):
-    names = {}
-    for block in BLOCK.findall(page.read_text(encoding="utf-8")):
-        exec(compile(block, page.name, "exec"), names)
+    run(page)
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize(
+    ("name", "dataset"), [("carts.md", "uci_online_retail"), ("apps.md", "frappe_apps")]
+)
+def test_the_real_data_give_what_a_page_shows(name, dataset, real_data, folder, capsys):
+    for path in (real_data / dataset).glob("*.parquet"):
+        (folder / path.name).unlink(missing_ok=True)
+        (folder / path.name).symlink_to(path)
+    page = ROOT / "docs" / name
+    run(page)
+    printed = set(capsys.readouterr().out.splitlines())
+    shown = "".join(OUTPUT.findall(page.read_text(encoding="utf-8"))).splitlines()
+    # Only the same instruction-set level gives the same bits, so neighbours may change places.
+    assert sum(line in printed for line in shown) > len(shown) / 2
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
