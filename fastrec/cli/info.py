@@ -42,6 +42,10 @@ def info(
 
 def _sizes(opened: Any) -> dict[str, Any]:
     """Return how many ids of each kind the model knows, and what they are."""
+    from fastrec.models import Phrases
+
+    if isinstance(opened, Phrases):
+        return {"phrases": len(opened)}
     names = [f"{kind}_ids" for kind in VECTOR_KINDS if hasattr(opened, f"{kind}_ids")]
     maps = {name: getattr(opened, name) for name in names}
     first = next(ids for ids in maps.values() if ids is not None)

@@ -205,6 +205,14 @@ def test_export_writes_words_where_there_is_nothing_else(fastrec, word_file, tmp
     assert fr.Vectors.load_word2vec(tmp_path / "v.txt").ids == fr.load(word_file).word_ids
 
 
+def test_info_counts_phrases(fastrec, tmp_path):
+    texts = ["new york is in new york"] * 5
+    phrases = fr.Phrases(min_count=1, threshold=0).fit(texts)
+    phrases.save(tmp_path / "phrases.fastrec")
+    shown = fastrec("info", tmp_path / "phrases.fastrec", "--json").json
+    assert (shown["model"], shown["phrases"]) == ("Phrases", len(phrases))
+
+
 def test_info_counts_words_and_documents(fastrec, word_file, document_file):
     words = fastrec("info", word_file, "--json").json
     assert (words["model"], words["ids"]) == ("Word2Vec", "strings")
