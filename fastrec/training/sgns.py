@@ -59,12 +59,15 @@ class Pieces:
     grain : int
         Tokens of a piece; the last one may be shorter.
     capacity : int
-        Tokens that a call lays out at most: a piece and the contexts around it.
+        Tokens that are laid out at once: a piece and the contexts around it.
+    a_call : int
+        Pieces that one kernel call takes.
     """
 
     tokens: int
     grain: int
     capacity: int
+    a_call: int
 
     @classmethod
     def of(
@@ -75,25 +78,21 @@ class Pieces:
         products: int,
         largest: int = LARGEST_PIECE,
     ) -> Pieces:
-        """Cut ``tokens`` tokens so that a piece takes a fraction of a second.
+        """Cut ``tokens`` tokens so that a kernel call takes a fraction of a second.
 
         ``window`` None reaches over sequences of up to ``longest`` tokens; a pair costs
         ``products`` multiplications; no piece has more than ``largest`` tokens.
         """
-        grain = min(largest, max(SMALLEST_PIECE, -(-tokens // PIECES)))
         reach = longest if window is None else min(window, longest)
-        grain = max(1, min(grain, WORK_AT_ONCE // (2 * max(reach, 1) * products)))
-        return cls(tokens, grain, grain + 2 * reach)
+        a_token = 2 * max(reach, 1) * products
+        at_once = max(1, min(LARGEST_PIECE, WORK_AT_ONCE // a_token))
+        grain = min(largest, max(SMALLEST_PIECE, -(-tokens // PIECES)), at_once)
+        return cls(tokens, grain, grain + 2 * reach, at_once // grain)
 
     @property
     def count(self) -> int:
         """How many pieces there are."""
         return -(-self.tokens // self.grain)
-
-    @property
-    def a_call(self) -> int:
-        """How many pieces one kernel call takes."""
-        return max(1, LARGEST_PIECE // self.grain)
 
 
 @dataclass(frozen=True)

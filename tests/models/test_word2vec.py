@@ -1,14 +1,12 @@
 """What Word2Vec promises beyond the contract of embedders."""
 
-import _thread
-import threading
-
 import numpy as np
 import pytest
 
 import fastrec as fr
 from fastrec.models.skipgram import LOSSES
 from tests.contract.embedders import TOPIC_SIZE, topics
+from tests.ctrl_c import ctrl_c_after
 
 ROWS = topics(240)
 WORDS = [f"{topic}{place}" for topic in "ab" for place in range(TOPIC_SIZE)]
@@ -176,15 +174,10 @@ def test_training_on_with_another_dim_is_refused():
 
 
 def test_ctrl_c_keeps_the_state_reached_and_marks_the_epoch():
-    class Interrupt(fr.Callback):
-        def on_epoch_end(self, run, row):
-            if row["epoch"] == 9:
-                threading.Timer(0.05, _thread.interrupt_main).start()
-
-    model = make(epochs=10**6, threads=2)
-    with pytest.raises(KeyboardInterrupt):
-        model.fit(ROWS * 20, callbacks=[Interrupt()])
-    assert 9 <= len(model.history) < 10**6
+    model = make(epochs=10**5, threads=2)
+    with pytest.raises(KeyboardInterrupt), ctrl_c_after(0.5):
+        model.fit(ROWS * 20)
+    assert 9 <= len(model.history) < 10**5
     assert share_at_home(model.word_vectors) > 0.9
 
 
