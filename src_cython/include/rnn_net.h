@@ -230,7 +230,7 @@ static void rnn_cell_forward(const RnnNet *net, const RnnLayer *layer, int64_t c
 static void rnn_cell_backward(const RnnNet *net, int64_t count, RnnTrace t, const float *d_out,
                               float *carry, float *carry_cell) {
     const int64_t stride = net->stride;
-    const simd_float one = simd_set1(1.0f), zero = simd_set1(0.0f);
+    const simd_float one = simd_set1(1.0f), zero = simd_set1(0.0f), least = simd_set1(1e-30f);
     for (int64_t e = 0; e < count; e++, t = rnn_trace_at(net, t, 1)) {
         for (int64_t i = 0; i < stride; i += SIMD_LANES) {
             float *g = t.gates + i;
@@ -270,7 +270,7 @@ static void rnn_cell_backward(const RnnNet *net, int64_t count, RnnTrace t, cons
                 const simd_float h = simd_load(t.out + i);
                 const simd_float slope = net->cell == RNN_TANH
                                              ? simd_sub(one, simd_mul(h, h))
-                                             : simd_if_negative(simd_sub(zero, h), one, zero);
+                                             : simd_if_negative(simd_sub(h, least), zero, one);
                 simd_store(g, simd_mul(d, slope));
                 simd_store(carry + i, zero);
             }
