@@ -71,7 +71,7 @@ cdef extern from "rnn_train.h":
     ctypedef struct RnnTrainer:
         RnnNet *net
         RnnLoss loss
-        int64_t samples, padded_samples
+        int64_t samples
         const uint64_t *noise
         const float *log_q
         uint32_t input_keep, state_keep
@@ -353,7 +353,6 @@ cdef class Trainer:
         t.loss.regularization = bpr_regularization
         t.loss.elu = elu
         t.samples = network.net.items if t.loss.kind == RNN_SOFTMAX else negatives
-        t.padded_samples = _padded(t.samples)
         t.noise = NULL if noise is None else &noise[0]
         t.log_q = NULL if log_q is None else &log_q[0]
         t.input_keep = _keep(input_dropout)
@@ -386,7 +385,6 @@ cdef class Trainer:
         cdef RnnTrainer t
         t.net = &network.net
         t.samples = network.net.items if loss == "softmax" else negatives
-        t.padded_samples = _padded(t.samples)
         t.most_rows = max_rows
         t.most_events = max_events
         t.most_features = max_features
