@@ -254,15 +254,15 @@ class Lookup:
 
         def job(scale: float) -> Any:
             return kernel.Update(
-                self.optimizer.settings(self.step + 1, rate),
+                self.optimizer.settings(self.step, rate),
                 *(self._padded, dim, self.state, rows, starts, positions),
                 *(gradients, scale, buffers),
             )
 
+        self.step += 1
         scale = 1.0
         if limit is not None:
             scale = min(1.0, limit / max(self._norm(job(1.0), groups), 1e-30))
-        self.step += 1
         grain = _grain(2 * self._padded.shape[1] + 2 * self.state.shape[1])
         run_ranges(job(scale), groups, grain, self.threads)
 
