@@ -10,7 +10,11 @@ from fastrec.errors import DeviceError
 from fastrec.runtime import isa
 
 AVAILABLE = isa.available_levels()
+<<<<<<< HEAD
 KERNELS = ("product", "sgns", "topk")
+=======
+KERNELS = ("lookup", "sgns", "topk")
+>>>>>>> part-lookup
 
 
 @pytest.fixture
