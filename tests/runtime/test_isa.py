@@ -10,11 +10,7 @@ from fastrec.errors import DeviceError
 from fastrec.runtime import isa
 
 AVAILABLE = isa.available_levels()
-<<<<<<< HEAD
-KERNELS = ("product", "sgns", "topk")
-=======
-KERNELS = ("lookup", "sgns", "topk")
->>>>>>> part-lookup
+KERNELS = ("lookup", "product", "rnn", "sgns", "topk")
 
 
 @pytest.fixture
