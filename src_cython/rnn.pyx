@@ -368,11 +368,11 @@ cdef class Trainer:
         t.most_rows = max_rows
         t.most_events = max_events
         t.most_features = max_features
-        team_reset(&t.team, threads)
         block = np.zeros(rnn_place(t, NULL, threads) + 64, dtype=np.int8)
         block = block[-block.ctypes.data % 64:]
         memory = block
         rnn_place(t, &memory[0], threads)
+        team_reset(&t.team, threads)
         first = <uintptr_t>t.lane_states - <uintptr_t>&memory[0]
         floats = max_rows * network.net.state_floats
         self.lane_states = block[first:first + 4 * floats].view(np.float32).reshape(max_rows, -1)
@@ -398,6 +398,7 @@ cdef class Trainer:
     @steps_done.setter
     def steps_done(self, int64_t steps):
         self.trainer.steps_done = steps
+        team_reset(&self.trainer.team, self.trainer.team.threads)
 
     @property
     def totals(self):

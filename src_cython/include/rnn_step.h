@@ -188,6 +188,11 @@ static int64_t rnn_place(RnnTrainer *t, char *base, int64_t threads) {
     t->event_loss = (double *)rnn_take(&at, E * 8);
     t->plan_scratch = rnn_take(&at, lookup_plan_bytes(sorted));
     t->lane_states = rnn_take_floats(&at, t->most_rows * net->state_floats);
+    /* chunks of weights and of rows are the most tickets of a phase, or tiles of rows or columns */
+    t->team.most_tickets = net->dense_floats / RNN_FLOATS_A_CHUNK +
+                           (positions + 2 * E + sorted) / RNN_GROUPS_A_CHUNK + t->most_rows +
+                           net->layers * net->width + E + 16;
+    t->team.claims = (int32_t *)rnn_take(&at, 2 * t->team.most_tickets * 4);
     t->thread_floats = (product_scratch_floats(E, net->width, E) + 2 * RNN_ROWS_A_TILE * s +
                         net->width + in + RNN_SUMS * E + 31) & ~(int64_t)15;
     t->thread_scratch = rnn_take_floats(&at, threads * t->thread_floats);

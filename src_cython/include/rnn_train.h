@@ -549,52 +549,50 @@ static void rnn_count_step(RnnTrainer *t) {
     o->correction2 = (float)(1.0 / sqrt(1.0 - pow(o->beta2, done)));
 }
 
+#define RNN_PHASES 16
+
+/* Take the tickets of one part of a phase. */
+#define RNN_EACH(ticket, part, count)                                                             \
+    for (TeamShare share = team_share(team, rank, count, (int32_t)(stamp + (part)));              \
+         (ticket = team_take(&share)) >= 0;)
+
 /* Run all steps of `b` as thread `rank`; 0 where the team was aborted. */
 static int rnn_train(RnnTrainer *t, const RnnBatches *b, int64_t rank) {
     const RnnNet *net = t->net;
     const int64_t columns = rnn_column_tiles(t), weights = 2 * columns * net->layers;
-    const int64_t dense = rnn_dense_chunks(t);
+    const int64_t steps_before = t->steps_done; /* nobody changes it until all have met */
     float *scratch = t->thread_scratch + rank * t->thread_floats;
     Team *team = &t->team;
     int64_t ticket;
     for (int64_t step = 0; step < b->steps; step++) {
         const RnnStep *s = &t->step[step & 1];
+        const uint32_t stamp = (uint32_t)((steps_before + step + 1) * RNN_PHASES);
         if (!team_meet(team)) return 0;
-        while ((ticket = team_ticket(team)) <= 4 * net->layers)
-            if (ticket > 0)
-                rnn_pack_weights(t, ticket - 1);
-            else if (rnn_count_step(t), step == 0)
-                rnn_lay_out(t, b, 0);
+        RNN_EACH(ticket, 0, 1) {
+            rnn_count_step(t);
+            if (step == 0) rnn_lay_out(t, b, 0);
+        }
+        RNN_EACH(ticket, 1, 4 * net->layers) rnn_pack_weights(t, ticket);
         if (!team_meet(team)) return 0;
-        while ((ticket = team_ticket(team)) < s->tiles + t->groups)
-            if (ticket < s->tiles)
-                rnn_forward(t, s, b, ticket);
-            else
-                rnn_gather_samples(t, s, ticket - s->tiles);
+        RNN_EACH(ticket, 2, s->tiles) rnn_forward(t, s, b, ticket);
+        RNN_EACH(ticket, 3, t->groups) rnn_gather_samples(t, s, ticket);
         if (!team_meet(team)) return 0;
-        while ((ticket = team_ticket(team)) < rnn_query_panels(t, s))
-            rnn_pack_queries(t, s, ticket);
+        RNN_EACH(ticket, 4, rnn_query_panels(t, s)) rnn_pack_queries(t, s, ticket);
         if (!team_meet(team)) return 0;
-        while ((ticket = team_ticket(team)) < t->groups) rnn_score(t, s, ticket);
+        RNN_EACH(ticket, 5, t->groups) rnn_score(t, s, ticket);
         if (!team_meet(team)) return 0;
-        while ((ticket = team_ticket(team)) < t->groups) rnn_slopes(t, s, ticket, scratch);
+        RNN_EACH(ticket, 6, t->groups) rnn_slopes(t, s, ticket, scratch);
         if (!team_meet(team)) return 0;
-        while ((ticket = team_ticket(team)) < s->tiles) rnn_backward(t, s, ticket, scratch);
+        RNN_EACH(ticket, 7, s->tiles) rnn_backward(t, s, ticket, scratch);
         if (!team_meet(team)) return 0;
-        while ((ticket = team_ticket(team)) <= weights)
-            if (ticket > 0)
-                rnn_weight_gradients(t, s, (ticket - 1) / (2 * columns),
-                                     (ticket - 1) % (2 * columns) >= columns,
-                                     (ticket - 1) % columns, scratch);
-            else if (step + 1 < b->steps)
-                rnn_lay_out(t, b, step + 1);
+        if (step + 1 < b->steps) RNN_EACH(ticket, 8, 1) rnn_lay_out(t, b, step + 1);
+        RNN_EACH(ticket, 9, weights)
+            rnn_weight_gradients(t, s, ticket / (2 * columns), ticket % (2 * columns) >= columns,
+                                 ticket % columns, scratch);
         if (!team_meet(team)) return 0;
         const float scale = rnn_clip_scale(t);
-        while ((ticket = team_ticket(team)) < dense + rnn_row_chunks(t, s, b))
-            if (ticket < dense)
-                rnn_update_dense(t, ticket, scale);
-            else
-                rnn_update_rows(t, s, ticket - dense, scratch);
+        RNN_EACH(ticket, 10, rnn_dense_chunks(t)) rnn_update_dense(t, ticket, scale);
+        RNN_EACH(ticket, 11, rnn_row_chunks(t, s, b)) rnn_update_rows(t, s, ticket, scratch);
         if (rank == 0) {
             for (int64_t e = 0; e < s->events; e++) t->totals[0] += t->event_loss[e];
             t->totals[1] += s->weight;
