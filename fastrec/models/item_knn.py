@@ -144,8 +144,9 @@ class ItemKNN(NeighbourRecommender):
                 f"{lengths.max():,} items), more than {MOST_PAIRS:,} are not kept; cut them with "
                 "log.sessionize(gap=...), or leave out rare items with log.filter(...)"
             )
+        offsets: np.ndarray = histories.offsets.astype(_width_of(histories.offsets[-1]))
         holds = csr_array(
-            (histories.values.astype(np.float64), histories.items, histories.offsets),
+            (histories.values.astype(np.float64), histories.items, offsets),
             shape=(len(lengths), n_items),
         )
         together = _products(holds, lengths, self.threads)
@@ -154,7 +155,8 @@ class ItemKNN(NeighbourRecommender):
         )
         if len(self._pair_items):
             together = together + _square(self._pair_counts, self._pair_items, self._pair_offsets)
-        self._pair_offsets, self._pair_items = together.indptr, together.indices
+        self._pair_offsets = together.indptr.astype(_width_of(together.nnz), copy=False)
+        self._pair_items = together.indices.astype(np.int32, copy=False)
         self._pair_counts = together.data.astype(np.float32, copy=False)
         self._item_mass = self._item_mass + mass
 
@@ -261,6 +263,11 @@ def _most_pairs(lengths: np.ndarray, n_items: int) -> int:
     return int(
         min(float((lengths.astype(np.float64) * (lengths - 1)).sum()), n_items * (n_items - 1))
     )
+
+
+def _width_of(count: int) -> Any:
+    """Return the narrowest type of offsets: SciPy converts indices to that of the offsets."""
+    return np.int32 if count < 2**31 else np.int64
 
 
 def _square(counts: np.ndarray, items: np.ndarray, offsets: np.ndarray) -> csr_array:
