@@ -291,11 +291,9 @@ def _products(holds: csr_array, lengths: np.ndarray, threads: int | None) -> csr
     def multiply(start: int, stop: int) -> None:
         for piece in range(start, stop):
             first, last = cuts[piece], cuts[piece + 1]
-            part = turned[first:last] @ holds
-            part = part.astype(np.float32)
-            part.data[
-                part.indices == first + np.repeat(np.arange(last - first), np.diff(part.indptr))
-            ] = 0
+            part = (turned[first:last] @ holds).astype(np.float32)
+            own = np.repeat(np.arange(first, last), np.diff(part.indptr))
+            part.data[part.indices == own] = 0
             part.eliminate_zeros()
             part.sort_indices()
             parts[piece] = part
