@@ -9,6 +9,8 @@ MODELS = {
     "item2vec": lambda **params: fr.Item2Vec(
         **{"dim": 16, "epochs": 12, "learning_rate": 0.05, "threads": 1, **params}
     ),
+    "item-knn": lambda **params: fr.ItemKNN(**params),
+    "session-knn": lambda **params: fr.SessionKNN(**params),
 }
 """A factory per model, quick to fit on :func:`islands`."""
 
