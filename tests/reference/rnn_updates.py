@@ -2,8 +2,10 @@
 
 Momentum: Sutskever et al. (2013), as velocity = momentum * velocity + gradient. Adagrad: Duchi
 et al. (2011); row-wise, one accumulator a row, of the mean square of its gradient: Ruiz et al.'s
-and many recommenders' form. Adam: Kingma and Ba (2015), algorithm 1; on rows, the moments of
-rows that are not touched rest, and the step of the bias correction counts all steps.
+and many recommenders' form; momentum then sums up what would be the steps. Adam: Kingma and Ba
+(2015), algorithm 1; on rows, the moments of rows that are not touched rest, and the step of the
+bias correction counts all steps. Weight decay is decoupled from the gradient (Loshchilov and
+Hutter, 2019) and reaches what is updated.
 """
 
 from dataclasses import dataclass
@@ -15,7 +17,7 @@ KINDS = ("sgd", "adagrad", "adam", "row_adagrad")
 
 @dataclass
 class Optimizer:
-    """Which rule; ``decay`` adds decay * w to the gradient of every row that is updated."""
+    """Which rule; ``decay``: w loses rate * decay * w of what it was before the step."""
 
     kind: str
     momentum: float = 0.0
@@ -25,33 +27,38 @@ class Optimizer:
     decay: float = 0.0
 
     def slots(self, array):
-        """The zeros that the optimizer keeps beside ``array``."""
+        """The zeros that the optimizer keeps beside ``array``, one or two times its shape."""
+        squares = []
         if self.kind == "row_adagrad" and array.ndim > 1:
-            return [np.zeros(len(array))]
-        return [np.zeros(array.shape) for _ in range(2 if self.kind == "adam" else 1)]
+            squares = [np.zeros(len(array))]
+        elif self.kind != "sgd":
+            squares = [np.zeros(array.shape)]
+        has_more = self.kind == "adam" or self.momentum != 0
+        return squares + [np.zeros(array.shape) for _ in range(has_more)]
 
 
 def update(optimizer, array, slots, gradient, rate, step, rows=None):
     """Move ``array`` and its slots in place; ``step`` counts from 1, ``rows`` None means all."""
     rows = slice(None) if rows is None else rows
-    g = gradient[rows] + optimizer.decay * array[rows]
-    first = slots[0]
-    if optimizer.kind == "sgd":
-        first[rows] = optimizer.momentum * first[rows] + g
-        move = first[rows]
-    elif optimizer.kind == "adam":
-        first[rows] = optimizer.beta1 * first[rows] + (1 - optimizer.beta1) * g
-        slots[1][rows] = optimizer.beta2 * slots[1][rows] + (1 - optimizer.beta2) * g**2
-        m = first[rows] / (1 - optimizer.beta1**step)
-        v = slots[1][rows] / (1 - optimizer.beta2**step)
+    g = gradient[rows]
+    if optimizer.kind == "adam":
+        squares, means = slots
+        means[rows] = optimizer.beta1 * means[rows] + (1 - optimizer.beta1) * g
+        squares[rows] = optimizer.beta2 * squares[rows] + (1 - optimizer.beta2) * g**2
+        m = means[rows] / (1 - optimizer.beta1**step)
+        v = squares[rows] / (1 - optimizer.beta2**step)
         move = m / (np.sqrt(v) + optimizer.epsilon)
-    elif first.shape == array.shape:
-        first[rows] += g**2
-        move = g / (np.sqrt(first[rows]) + optimizer.epsilon)
+    elif optimizer.kind == "sgd":
+        move = g
+    elif slots[0].shape == array.shape:
+        slots[0][rows] += g**2
+        move = g / (np.sqrt(slots[0][rows]) + optimizer.epsilon)
     else:
-        first[rows] += (g**2).mean(axis=-1)
-        move = g / (np.sqrt(first[rows])[..., None] + optimizer.epsilon)
-    array[rows] -= rate * move
+        slots[0][rows] += (g**2).mean(axis=-1)
+        move = g / (np.sqrt(slots[0][rows])[..., None] + optimizer.epsilon)
+    if optimizer.momentum and optimizer.kind != "adam":
+        slots[-1][rows] = move = optimizer.momentum * slots[-1][rows] + move
+    array[rows] -= rate * (move + optimizer.decay * array[rows])
 
 
 def clipped(gradients, names, limit):
