@@ -40,6 +40,8 @@ class Row:
         Threads that each side was given.
     extra : dict
         More columns, such as the quality that stands beside the speed.
+    floor : float or None
+        What the machine allows at most, in ``unit``, where it was measured in the same run.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Row:
     peer_name: str
     threads: int
     extra: dict[str, Any] = field(default_factory=dict)
+    floor: float | None = None
 
     @property
     def ratio(self) -> float | None:
@@ -66,6 +69,7 @@ class Row:
             "peer": self.peer,
             "peer_name": self.peer_name,
             "ratio": self.ratio,
+            "floor": self.floor,
             "threads": self.threads,
         }
         return row | self.extra

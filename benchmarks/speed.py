@@ -1,7 +1,8 @@
 """The speed table: ``python -m benchmarks.speed [--only NAME] [--json]``.
 
 One row a comparison, ours and the peer in alternation, medians; ratio above 1:
-ours is faster. Rows that need real data want ``FASTREC_DATA``.
+ours is faster. ``floor``, where a row has one, is what the machine allows at most, measured in
+the same run. Rows that need real data want ``FASTREC_DATA``.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from benchmarks.harness import MissingDataError, Row
 
 MODULES = (
     *("word2vec_bench", "doc2vec_bench", "topk_bench", "evaluate_bench", "startup_bench"),
-    *("files_bench", "memory_bench", "lookup_bench"),
+    *("files_bench", "memory_bench", "lookup_bench", "rnn_bench"),
 )
-COLUMNS = ("name", "threads", "unit", "ours", "peer", "peer_name", "ratio")
-WIDTHS = (21, 7, 10, 10, 10, 30, 6)
+COLUMNS = ("name", "threads", "unit", "ours", "peer", "peer_name", "ratio", "floor")
+WIDTHS = (21, 7, 10, 10, 10, 30, 6, 9)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -58,7 +59,8 @@ def describe(row: Row) -> str:
     ratio = "-" if row.ratio is None else f"{row.ratio:.2f}"
     cells = (row.name, row.threads, row.unit, number(row.ours), number(row.peer), row.peer_name)
     extra = "  ".join(f"{key} {number(value)}" for key, value in row.extra.items())
-    return f"{line((*cells, ratio))}  {extra}".rstrip()
+    floor = "" if row.floor is None else number(row.floor)
+    return f"{line((*cells, ratio, floor))}  {extra}".rstrip()
 
 
 def number(value: object) -> str:

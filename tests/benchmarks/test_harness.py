@@ -34,7 +34,7 @@ def test_a_ratio_above_one_says_that_ours_is_faster(unit, ours, peer, ratio):
 def test_a_row_is_one_json_object_with_its_extras():
     row = Row("x", "s", 1.0, 2.0, "peer", 1, {"loss_ours": 0.5})
     assert list(json.loads(json.dumps(row.as_dict()))) == [
-        *("name", "unit", "ours", "peer", "peer_name", "ratio", "threads", "loss_ours")
+        *("name", "unit", "ours", "peer", "peer_name", "ratio", "floor", "threads", "loss_ours")
     ]
 
 
@@ -49,3 +49,12 @@ def test_a_printed_row_has_its_columns_under_the_headings():
     heading, printed = speed.line(speed.COLUMNS), speed.describe(row)
     for column, text in {"unit": "words/s", "ours": "2,000,000", "ratio": "5.00"}.items():
         assert printed[heading.index(column) :].startswith(text)
+
+
+def test_a_floor_is_printed_under_its_heading_where_a_row_has_one():
+    heading = speed.line(speed.COLUMNS)
+    with_floor = speed.describe(Row("x", "s", 1.0, 2.0, "peer", 1, {"more": 5}, floor=0.25))
+    without = speed.describe(Row("x", "s", 1.0, 2.0, "peer", 1, {"more": 5}))
+    place = heading.index("floor")
+    assert with_floor[place:].split() == ["0.25", "more", "5"]
+    assert without[place:].split() == ["more", "5"]
