@@ -11,7 +11,7 @@ import numpy as np
 from fastrec.errors import InputError
 from fastrec.runtime import isa
 from fastrec.runtime.arrays import aligned_empty, stride_of
-from fastrec.runtime.checks import as_array, flag, one_of, whole_number
+from fastrec.runtime.checks import as_array, flag, one_of, row_numbers, whole_number
 from fastrec.runtime.threads import resolve_threads, run_ranges
 from fastrec.search.arguments import RowLists, float_rows, largest_magnitude, row_lists
 from fastrec.search.result import TopK
@@ -114,6 +114,15 @@ class TopKIndex:
         return view
 
     @property
+    def bias(self) -> np.ndarray | None:
+        """What is added to the score of each row: float32 (n_rows,), read-only, or None."""
+        if self._bias is None:
+            return None
+        view = self._bias.view()
+        view.flags.writeable = False
+        return view
+
+    @property
     def dim(self) -> int:
         """Numbers in a row."""
         return self._matrix.shape[1]
@@ -210,6 +219,30 @@ class TopKIndex:
         if len(self) and len(matrix):
             self._sum(matrix, threads, sums)
         return sums
+
+    def scores_of(self, queries: Any, rows: Any) -> np.ndarray:
+        """Return the score of one row for each query, summed in float64.
+
+        Parameters
+        ----------
+        queries : array_like of float, shape (n, dim)
+        rows : array_like of int, shape (n,)
+
+        Returns
+        -------
+        ndarray of float64, shape (n,)
+            What :meth:`search` returns up to the rounding of its float32 sums.
+        """
+        matrix = self._checked_queries(queries, resolve_threads(self.threads))
+        chosen = row_numbers("rows", rows, len(self), "row")
+        if len(chosen) != len(matrix):
+            raise InputError(
+                f"rows must be one for each of {len(matrix)} queries, got {len(chosen)}"
+            )
+        scores: np.ndarray = np.einsum(
+            "ij,ij->i", matrix, self._matrix[chosen], dtype=np.float64, casting="same_kind"
+        )
+        return scores if self._bias is None else scores + self._bias[chosen]
 
     def _sum(self, queries: np.ndarray, threads: int, sums: np.ndarray) -> None:
         """Write the log of the sum of exponentials over all rows, and look for no answers."""
