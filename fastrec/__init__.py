@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         Embedder,
         Item2Vec,
         Phrases,
+        PlaylistRNN,
         Popularity,
         Recommendations,
         Recommender,
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
         load,
     )
     from fastrec.search import TopK, TopKIndex, Vectors, select
-    from fastrec.training import Callback, EarlyStopping, History
+    from fastrec.training import Callback, Checkpoint, EarlyStopping, History, StopAt
 
 _HOMES = {
     "fastrec.data": (
@@ -68,17 +69,18 @@ _HOMES = {
         *("evaluate", "evaluate_analogies", "evaluate_similarity"),
     ),
     "fastrec.models": (
-        *("Doc2Vec", "Embedder", "Item2Vec", "Phrases", "Popularity", "Recommendations"),
-        *("Recommender", "SentenceVectors", "Word2Vec", "load"),
+        *("Doc2Vec", "Embedder", "Item2Vec", "Phrases", "PlaylistRNN", "Popularity"),
+        *("Recommendations", "Recommender", "SentenceVectors", "Word2Vec", "load"),
     ),
     "fastrec.search": ("TopK", "TopKIndex", "Vectors", "select"),
-    "fastrec.training": ("Callback", "EarlyStopping", "History"),
+    "fastrec.training": ("Callback", "Checkpoint", "EarlyStopping", "History", "StopAt"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "AnalogyEvaluation",
     "Callback",
+    "Checkpoint",
     "Corpus",
     "DeviceError",
     "DivergedError",
@@ -95,6 +97,7 @@ __all__ = [
     "Item2Vec",
     "NotFittedError",
     "Phrases",
+    "PlaylistRNN",
     "Popularity",
     "Queries",
     "Ragged",
@@ -102,6 +105,7 @@ __all__ = [
     "Recommender",
     "SentenceVectors",
     "SimilarityEvaluation",
+    "StopAt",
     "TopK",
     "TopKIndex",
     "UnknownIdError",

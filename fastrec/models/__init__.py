@@ -6,6 +6,7 @@ from fastrec.models.embedder import Embedder
 from fastrec.models.item2vec import Item2Vec
 from fastrec.models.model import Model
 from fastrec.models.phrases import Phrases
+from fastrec.models.playlist_rnn import PlaylistRNN
 from fastrec.models.popularity import Popularity
 from fastrec.models.registry import MODEL_NAMES, load, model_class
 from fastrec.models.sentence import SentenceVectors
@@ -19,6 +20,7 @@ __all__ = [
     "Item2Vec",
     "Model",
     "Phrases",
+    "PlaylistRNN",
     "Popularity",
     "Recommendations",
     "Recommender",

@@ -17,6 +17,7 @@ _MODULES = {
     "Doc2Vec": "fastrec.models.doc2vec",
     "Item2Vec": "fastrec.models.item2vec",
     "Phrases": "fastrec.models.phrases",
+    "PlaylistRNN": "fastrec.models.playlist_rnn",
     "Popularity": "fastrec.models.popularity",
     "SentenceVectors": "fastrec.models.sentence",
     "Word2Vec": "fastrec.models.word2vec",
@@ -24,6 +25,7 @@ _MODULES = {
 MODEL_NAMES = {
     "doc2vec": "Doc2Vec",
     "item2vec": "Item2Vec",
+    "playlist-rnn": "PlaylistRNN",
     "popularity": "Popularity",
     "sentencevectors": "SentenceVectors",
     "word2vec": "Word2Vec",

@@ -14,16 +14,16 @@
 #define SIMD_INLINE static inline __attribute__((always_inline))
 #endif
 
-/* Per level: add, sub, mul, div, min, |a|, a with the sign of b flipped in (a if b >= 0, -a if b <
- * 0), b where the sign of a is set and c elsewhere, a rounded to a whole number, 2^a of a whole
- * number in
- * [-126, 127]. */
+/* Per level: add, sub, mul, div, square root, min, |a|, a with the sign of b flipped in (a if b >=
+ * 0, -a if b < 0), b where the sign of a is set and c elsewhere, a rounded to a whole number, 2^a of
+ * a whole number in [-126, 127]. */
 #if defined(__AVX512F__)
 
 SIMD_INLINE simd_float simd_add(simd_float a, simd_float b) { return _mm512_add_ps(a, b); }
 SIMD_INLINE simd_float simd_sub(simd_float a, simd_float b) { return _mm512_sub_ps(a, b); }
 SIMD_INLINE simd_float simd_mul(simd_float a, simd_float b) { return _mm512_mul_ps(a, b); }
 SIMD_INLINE simd_float simd_div(simd_float a, simd_float b) { return _mm512_div_ps(a, b); }
+SIMD_INLINE simd_float simd_sqrt(simd_float a) { return _mm512_sqrt_ps(a); }
 SIMD_INLINE simd_float simd_min(simd_float a, simd_float b) { return _mm512_min_ps(a, b); }
 SIMD_INLINE simd_float simd_abs(simd_float a) { return _mm512_abs_ps(a); }
 SIMD_INLINE simd_float simd_flip(simd_float a, simd_float b) {
@@ -71,6 +71,7 @@ SIMD_INLINE simd_float simd_add(simd_float a, simd_float b) { return _mm256_add_
 SIMD_INLINE simd_float simd_sub(simd_float a, simd_float b) { return _mm256_sub_ps(a, b); }
 SIMD_INLINE simd_float simd_mul(simd_float a, simd_float b) { return _mm256_mul_ps(a, b); }
 SIMD_INLINE simd_float simd_div(simd_float a, simd_float b) { return _mm256_div_ps(a, b); }
+SIMD_INLINE simd_float simd_sqrt(simd_float a) { return _mm256_sqrt_ps(a); }
 SIMD_INLINE simd_float simd_min(simd_float a, simd_float b) { return _mm256_min_ps(a, b); }
 SIMD_INLINE simd_float simd_abs(simd_float a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a); }
 SIMD_INLINE simd_float simd_flip(simd_float a, simd_float b) {
@@ -104,6 +105,7 @@ SIMD_INLINE simd_float simd_add(simd_float a, simd_float b) { return _mm_add_ps(
 SIMD_INLINE simd_float simd_sub(simd_float a, simd_float b) { return _mm_sub_ps(a, b); }
 SIMD_INLINE simd_float simd_mul(simd_float a, simd_float b) { return _mm_mul_ps(a, b); }
 SIMD_INLINE simd_float simd_div(simd_float a, simd_float b) { return _mm_div_ps(a, b); }
+SIMD_INLINE simd_float simd_sqrt(simd_float a) { return _mm_sqrt_ps(a); }
 SIMD_INLINE simd_float simd_min(simd_float a, simd_float b) { return _mm_min_ps(a, b); }
 SIMD_INLINE simd_float simd_abs(simd_float a) { return _mm_andnot_ps(_mm_set1_ps(-0.0f), a); }
 SIMD_INLINE simd_float simd_flip(simd_float a, simd_float b) {
@@ -136,6 +138,7 @@ SIMD_INLINE simd_float simd_add(simd_float a, simd_float b) { return vaddq_f32(a
 SIMD_INLINE simd_float simd_sub(simd_float a, simd_float b) { return vsubq_f32(a, b); }
 SIMD_INLINE simd_float simd_mul(simd_float a, simd_float b) { return vmulq_f32(a, b); }
 SIMD_INLINE simd_float simd_div(simd_float a, simd_float b) { return vdivq_f32(a, b); }
+SIMD_INLINE simd_float simd_sqrt(simd_float a) { return vsqrtq_f32(a); }
 SIMD_INLINE simd_float simd_min(simd_float a, simd_float b) { return vminq_f32(a, b); }
 SIMD_INLINE simd_float simd_abs(simd_float a) { return vabsq_f32(a); }
 SIMD_INLINE simd_float simd_flip(simd_float a, simd_float b) {
@@ -162,6 +165,7 @@ SIMD_INLINE simd_float simd_add(simd_float a, simd_float b) { return a + b; }
 SIMD_INLINE simd_float simd_sub(simd_float a, simd_float b) { return a - b; }
 SIMD_INLINE simd_float simd_mul(simd_float a, simd_float b) { return a * b; }
 SIMD_INLINE simd_float simd_div(simd_float a, simd_float b) { return a / b; }
+SIMD_INLINE simd_float simd_sqrt(simd_float a) { return sqrtf(a); }
 SIMD_INLINE simd_float simd_min(simd_float a, simd_float b) { return a < b ? a : b; }
 SIMD_INLINE simd_float simd_abs(simd_float a) { return fabsf(a); }
 SIMD_INLINE simd_float simd_flip(simd_float a, simd_float b) { return signbit(b) ? -a : a; }

@@ -9,6 +9,9 @@ MODELS = {
     "item2vec": lambda **params: fr.Item2Vec(
         **{"dim": 16, "epochs": 12, "learning_rate": 0.05, "threads": 1, **params}
     ),
+    "playlist-rnn": lambda **params: fr.PlaylistRNN(
+        **{"units": 16, "epochs": 6, "batch_size": 16, "negatives": 20, **params}
+    ),
 }
 """A factory per model, quick to fit on :func:`islands`."""
 

@@ -20,6 +20,10 @@ def float32_scores(model, items):
     known = [model.item_ids.code(item) for item in items if item in model.item_ids]
     if not known:
         return np.full(len(model.item_ids), -np.inf)
+    if isinstance(model, fr.PlaylistRNN):
+        network = model._network
+        states = network.encode(fr.Ragged.from_lists([known]))
+        return network.output_vectors().astype(np.float64) @ network.queries(states)[0]
     weights = model.history_decay ** np.arange(len(known))[::-1].astype(np.float64)
     vectors = model.item_vectors.matrix[known].astype(np.float64)
     asked = weights @ vectors / weights.sum()

@@ -1,0 +1,1 @@
+"""Layers, losses and optimizers that the neural models share; every backward pass is explicit."""

@@ -1,0 +1,89 @@
+/* Threads that stay inside compiled code for many steps: where they meet, and how they share work.
+ *
+ * All threads call the same function with their rank. Between two phases they meet: each waits
+ * until all have arrived, first spinning, then giving the processor away. Work within a phase is
+ * handed out by numbered tickets; which thread draws a ticket never changes a result, because what
+ * a ticket computes does not depend on it. The last to arrive puts the tickets back to 0.
+ *
+ * team_abort() frees everybody who waits, now and later, until team_reset().
+ */
+#ifndef FASTREC_TEAM_H
+#define FASTREC_TEAM_H
+
+#include <stdint.h>
+
+#if defined(_MSC_VER) && !defined(__clang__)
+#include <intrin.h>
+#include <windows.h>
+#define TEAM_ADD(p) ((int32_t)_InterlockedExchangeAdd((volatile long *)(p), 1))
+#define TEAM_READ(p) ((int32_t)_InterlockedOr((volatile long *)(p), 0))
+#define TEAM_WRITE(p, v) ((void)_InterlockedExchange((volatile long *)(p), (v)))
+#define TEAM_YIELD() SwitchToThread()
+#else
+#include <sched.h>
+#define TEAM_ADD(p) __atomic_fetch_add((p), 1, __ATOMIC_ACQ_REL)
+#define TEAM_READ(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
+#define TEAM_WRITE(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
+#define TEAM_YIELD() sched_yield()
+#endif
+
+#if defined(__x86_64__) || defined(__i386__)
+#define TEAM_PAUSE() __builtin_ia32_pause()
+#elif defined(_M_X64)
+#define TEAM_PAUSE() _mm_pause()
+#elif defined(__aarch64__)
+#define TEAM_PAUSE() __asm__ volatile("yield")
+#else
+#define TEAM_PAUSE() ((void)0)
+#endif
+
+/* Looks before a waiting thread gives its processor away: some tens of microseconds, as long as the
+ * shortest phases, so that a thread which comes late for want of a processor is not held up. */
+#define TEAM_SPINS 1000
+
+typedef struct {
+    int32_t threads;
+    char line0[60]; /* each word that threads write has a cache line of its own */
+    int32_t arrived;
+    char line1[60];
+    int32_t round;
+    char line2[60];
+    int32_t ticket;
+    char line3[60];
+    int32_t aborted;
+    char line4[60];
+} Team;
+
+static void team_reset(Team *team, int32_t threads) {
+    team->threads = threads;
+    TEAM_WRITE(&team->arrived, 0);
+    TEAM_WRITE(&team->ticket, 0);
+    TEAM_WRITE(&team->aborted, 0);
+}
+
+static void team_abort(Team *team) { TEAM_WRITE(&team->aborted, 1); }
+
+/* Wait until all threads are here; 0 where the team was aborted meanwhile. */
+static int team_meet(Team *team) {
+    const int32_t round = TEAM_READ(&team->round);
+    if (TEAM_READ(&team->aborted)) return 0;
+    if (TEAM_ADD(&team->arrived) + 1 == team->threads) {
+        TEAM_WRITE(&team->arrived, 0);
+        TEAM_WRITE(&team->ticket, 0);
+        TEAM_WRITE(&team->round, (int32_t)((uint32_t)round + 1));
+        return 1;
+    }
+    for (int64_t looks = 0; TEAM_READ(&team->round) == round; looks++) {
+        if (TEAM_READ(&team->aborted)) return 0;
+        if (looks < TEAM_SPINS)
+            TEAM_PAUSE();
+        else
+            TEAM_YIELD();
+    }
+    return 1;
+}
+
+/* The next ticket of this phase, from 0. */
+static inline int64_t team_ticket(Team *team) { return TEAM_ADD(&team->ticket); }
+
+#endif
