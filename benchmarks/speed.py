@@ -16,7 +16,7 @@ from benchmarks.harness import MissingDataError, Row
 
 MODULES = (
     *("word2vec_bench", "doc2vec_bench", "topk_bench", "evaluate_bench", "startup_bench"),
-    *("files_bench", "memory_bench"),
+    *("files_bench", "memory_bench", "generate_bench"),
 )
 COLUMNS = ("name", "threads", "unit", "ours", "peer", "peer_name", "ratio")
 WIDTHS = (18, 7, 10, 10, 10, 30, 6)

@@ -201,6 +201,13 @@ class FeatureRows:
         asked = _table(parts, count)
         return StepFeatures(asked.ids[:-1], asked.values[:-1])
 
+    def none(self, count: int) -> StepFeatures:
+        """Return the features of ``count`` sessions of which nothing is known."""
+        width = len(self.context) + len(self.users)
+        return StepFeatures(
+            np.full((count, width), -1, np.int32), np.zeros((count, width), np.float32)
+        )
+
     def _users_asked(self, queries: Queries) -> StepFeatures | None:
         if not self.users or queries.user is None or self.user_ids is None:
             return None

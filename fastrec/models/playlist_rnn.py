@@ -15,6 +15,7 @@ import numpy as np
 
 from fastrec.data import Interactions, Queries, as_interactions
 from fastrec.errors import InputError
+from fastrec.models.generates import GeneratesPlaylists
 from fastrec.models.recurrent import RecurrentModel
 from fastrec.models.resuming import checkpoint
 from fastrec.nn.network import StepFeatures
@@ -24,7 +25,7 @@ from fastrec.training.callbacks import Callback
 from fastrec.training.history import History
 
 
-class PlaylistRNN(RecurrentModel):
+class PlaylistRNN(GeneratesPlaylists, RecurrentModel):
     """Read sessions track by track and say, after each, which track comes next.
 
     The state ``h_t = f(W x_t + U h_{t-1})`` carries what was heard, x_t being the vector of
