@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         evaluate_analogies,
         evaluate_similarity,
     )
+    from fastrec.generation import Playlists, Session, SessionStates
     from fastrec.models import (
         Doc2Vec,
         Embedder,
@@ -68,6 +69,7 @@ _HOMES = {
         *("AnalogyEvaluation", "Evaluation", "SimilarityEvaluation"),
         *("evaluate", "evaluate_analogies", "evaluate_similarity"),
     ),
+    "fastrec.generation": ("Playlists", "Session", "SessionStates"),
     "fastrec.models": (
         *("Doc2Vec", "Embedder", "Item2Vec", "Phrases", "PlaylistRNN", "Popularity"),
         *("Recommendations", "Recommender", "SentenceVectors", "Word2Vec", "load"),
@@ -98,12 +100,15 @@ __all__ = [
     "NotFittedError",
     "Phrases",
     "PlaylistRNN",
+    "Playlists",
     "Popularity",
     "Queries",
     "Ragged",
     "Recommendations",
     "Recommender",
     "SentenceVectors",
+    "Session",
+    "SessionStates",
     "SimilarityEvaluation",
     "StopAt",
     "TopK",

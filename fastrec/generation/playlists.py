@@ -31,6 +31,17 @@ class Playlists:
         How many tracks each playlist has: ``length``, or less at a dead end.
     dead_ends : tuple of (str or None), n long
         Why a playlist stopped before its length.
+
+    Examples
+    --------
+    >>> import fastrec as fr
+    >>> log = fr.Interactions.from_sequences([[1, 2, 3, 4], [2, 3, 4, 1]] * 20)
+    >>> model = fr.PlaylistRNN(units=16, epochs=8, batch_size=8, negatives=4).fit(log)
+    >>> made = model.generate([[1, 2]], 3)
+    >>> made.items, made.counts
+    (array([[ 3,  4, -1]]), array([2], dtype=int32))
+    >>> made.dead_ends[0]
+    'place 2: every track that may be played is in the playlist already'
     """
 
     items: np.ndarray

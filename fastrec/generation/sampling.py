@@ -67,10 +67,10 @@ def sample(listeners: Listeners, stepper: Stepper, choice: Choice, seed: int) ->
         drawn, chance = draw_step(stepper, choice, queries, alive, tracks[alive, :step], random)
         tracks[alive, step], chances[alive, step] = drawn, chance
         ended = np.flatnonzero(drawn < 0)
-        for row in ended.tolist():
-            own = int(alive[row])
-            reasons[own] = stepper.why_none(queries[row], own, tracks[own, :step])
         if len(ended):
+            why = stepper.why_none(queries[ended], alive[ended], tracks[alive[ended], :step])
+            for own, reason in zip(alive[ended].tolist(), why, strict=True):
+                reasons[own] = reason
             goes_on = np.flatnonzero(drawn >= 0)
             alive, drawn, listeners = alive[goes_on], drawn[goes_on], listeners.take(goes_on)
         if len(alive) == 0:
@@ -94,7 +94,7 @@ def draw_step(
     """
     index, rules = stepper.index, stepper.rules
     drawn = np.full(len(owner), -1, np.int32)
-    chances = np.full(len(owner), np.nan)
+    sums = np.empty(len(owner))
     fixed = rules.fixed[owner, tracks.shape[1]]
 
     def task(start: int, stop: int) -> None:
@@ -104,7 +104,7 @@ def draw_step(
             scores += index.bias
         highest = scores.max(axis=1)
         weights = np.exp(scores - highest[:, None])
-        sums = highest + np.log(weights.sum(axis=1, dtype=np.float64))
+        log_sums = highest + np.log(weights.sum(axis=1, dtype=np.float64))
         if stepper.penalty is not None:
             scores -= stepper.penalty
         if choice.temperature != 1:
@@ -113,15 +113,14 @@ def draw_step(
         is_barred = _bar(scores[free], rules, owner[part][free], tracks[part][free])
         picked = fixed[part].copy()
         picked[free] = _picked(is_barred, choice, random[part][free])
-        rows = np.flatnonzero(picked >= 0)
-        drawn[part] = picked
-        chance = np.full(stop - start, np.nan)
-        chance[rows] = index.scores_of(queries[part][rows], picked[rows]) - sums[rows]
-        chances[part] = chance
+        drawn[part], sums[part] = picked, log_sums
 
     block = max(1, min(MOST_AT_ONCE, BLOCK_FLOATS // max(1, len(index))))
     with single_threaded_blas():
         run_ranges(task, len(owner), block, stepper.threads)
+    chances = np.full(len(owner), np.nan)
+    rows = np.flatnonzero(drawn >= 0)
+    chances[rows] = index.scores_of(queries[rows], drawn[rows]) - sums[rows]
     return drawn, chances
 
 
@@ -155,13 +154,16 @@ def _inverse(scores: np.ndarray, random: np.ndarray) -> np.ndarray:
     """Return the column at which the cumulated softmax of each row passes a uniform number."""
     picked = np.full(len(scores), -1, np.int32)
     highest = scores.max(axis=1, initial=-np.inf)
-    for row in np.flatnonzero(highest > -np.inf).tolist():
-        weights = np.exp(scores[row] - highest[row])
-        below = np.cumsum(weights, dtype=np.float64)
-        place = int(np.searchsorted(below, random[row] * below[-1], "right"))
-        if place == len(below):  # the product was rounded up to the sum
-            place = int(np.searchsorted(below, below[-1]))
-        picked[row] = place
+    rows = np.flatnonzero(highest > -np.inf)
+    if len(rows) < len(scores):
+        scores = scores[rows]
+    if len(rows):
+        weights = np.exp(scores - highest[rows, None])
+        below = np.cumsum(weights, axis=1, dtype=np.float64)
+        # The product may be rounded up to the sum; the last that has a weight is then drawn.
+        most = np.nextafter(below[:, -1], 0)
+        at = np.minimum(random[rows] * below[:, -1], most)
+        picked[rows] = np.argmax(below > at[:, None], axis=1)
     return picked
 
 

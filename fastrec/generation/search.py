@@ -24,10 +24,10 @@ def greedy(listeners: Listeners, stepper: Stepper) -> Outcome:
         best = found.tracks[:, 0]
         tracks[alive, step], chances[alive, step] = best, found.log_probabilities[:, 0]
         ended = np.flatnonzero(best < 0)
-        for row in ended.tolist():
-            owner = int(alive[row])
-            reasons[owner] = stepper.why_none(queries[row], owner, tracks[owner, :step])
         if len(ended):
+            why = stepper.why_none(queries[ended], alive[ended], tracks[alive[ended], :step])
+            for own, reason in zip(alive[ended].tolist(), why, strict=True):
+                reasons[own] = reason
             goes_on = np.flatnonzero(best >= 0)
             alive, best, listeners = alive[goes_on], best[goes_on], listeners.take(goes_on)
         if len(alive) == 0:
@@ -104,16 +104,18 @@ class _DeadEnds:
         queries: np.ndarray,
     ) -> None:
         """Take the beginnings ``rows``, where they are better than what there is."""
+        if len(rows) == 0:
+            return
         step = tracks.shape[1]
-        for row in rows.tolist():
+        reasons = self.stepper.why_none(queries[rows], owner[rows], tracks[rows])
+        for row, reason in zip(rows.tolist(), reasons, strict=True):
             own = int(owner[row])
             value = totals[row] / max(step, 1) ** self.power
             if self.reasons[own] is not None and value <= self.value[own]:
                 continue
-            self.value[own] = value
+            self.value[own], self.reasons[own] = value, reason
             self.tracks[own], self.chances[own] = -1, np.nan
             self.tracks[own, :step], self.chances[own, :step] = tracks[row], chances[row]
-            self.reasons[own] = self.stepper.why_none(queries[row], own, tracks[row])
 
     def completed(self, owner: np.ndarray, tracks: np.ndarray, chances: np.ndarray) -> Outcome:
         """Return the best whole playlist of each owner, or else its dead end."""

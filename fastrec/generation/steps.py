@@ -184,18 +184,18 @@ class Stepper:
             (group < 0) | ~np.isin(keys, closed.row_numbers * count + closed.flat)
         )
 
-    def why_none(self, query: np.ndarray, owner: int, tracks: np.ndarray) -> str:
-        """Return why no track may follow ``tracks`` (step,) in the playlist of ``owner``."""
-        place = len(tracks)
+    def why_none(self, queries: np.ndarray, owner: np.ndarray, tracks: np.ndarray) -> list[str]:
+        """Return why no track may come next in playlists under way; see :meth:`best`."""
+        is_groups = np.zeros(len(owner), bool)
         if len(self.rules.groups):
-            lists = replace(self.rules, groups=Groups.none(self.rules.n_tracks))
-            others = Stepper(self.index, lists, None, self.threads)
-            if others.best(query[None], np.array([owner]), tracks[None], 1).tracks[0, 0] >= 0:
-                return (
-                    f"place {place}: the limits of groups rule out every track that the other "
-                    "rules leave"
-                )
-        return f"place {place}: every track that may be played is in the playlist already"
+            ungrouped = replace(self.rules, groups=Groups.none(self.rules.n_tracks))
+            others = Stepper(self.index, ungrouped, None, self.threads)
+            is_groups = others.best(queries, owner, tracks, 1).tracks[:, 0] >= 0
+        why = (
+            "every track that may be played is in the playlist already",
+            "the limits of groups rule out every track that the other rules leave",
+        )
+        return [f"place {tracks.shape[1]}: {why[each]}" for each in is_groups.tolist()]
 
 
 def members_of(rules: Rules, groups: Ragged) -> Ragged:

@@ -39,26 +39,26 @@ def test_a_million_draws_follow_the_softmax():
 
 
 @pytest.mark.parametrize(
-    ("options", "kept"),
+    "options",
     [
-        ({"temperature": 0.5}, None),
-        ({"temperature": 2.0}, None),
-        ({"top_k": 7}, lambda chances: np.argsort(-chances)[:7]),
-        ({"top_p": 0.6}, "nucleus"),
-        ({"top_p": 0.6, "top_k": 20, "temperature": 1.5}, "nucleus"),
-        ({"top_p": 1.0}, None),
-        ({"top_k": 1000}, None),
+        {"temperature": 0.5},
+        {"temperature": 2.0},
+        {"top_k": 7},
+        {"top_p": 0.6},
+        {"top_p": 0.6, "top_k": 20, "temperature": 1.5},
+        {"top_p": 1.0},
+        {"top_k": 1000},
     ],
     ids=str,
 )
-def test_what_is_drawn_from_is_cut_off_right(options, kept):
+def test_what_is_drawn_from_is_cut_off_right(options):
     scores = np.float32(np.random.default_rng(1).standard_normal(60) * 0.7)
     chances = softmax(scores / options.get("temperature", 1.0))
     if options.get("top_k", 60) < 60:
         order = np.argsort(-chances)
         chances[order[options["top_k"] :]] = 0
         chances /= chances.sum()
-    if kept == "nucleus":
+    if options.get("top_p", 1.0) < 1:
         order = np.argsort(-chances)
         below = np.cumsum(chances[order])
         enough = int(np.searchsorted(below, options["top_p"])) + 1
@@ -170,3 +170,13 @@ def test_uniforms_are_numbers_of_the_stream():
     for place, number in zip((0, 3, 10**9), found, strict=True):
         value = mix64((key + (place + 1) * 0x9E3779B97F4A7C15) % 2**64)
         assert number == (value >> 11) * 2.0**-53
+
+
+def test_the_ends_of_the_unit_interval_draw_tracks_that_have_a_weight():
+    scores = np.full((2, 6), -np.inf, np.float32)
+    scores[:, 1:5] = 0.3, -200, 0.1, -200
+    largest = np.array([0.0, 1 - 2.0**-53])
+    assert _picked(scores, Choice(), largest).tolist() == [1, 3]
+    assert _picked(scores, Choice(top_k=3), largest).tolist() == [1, 3]
+    assert _picked(scores, Choice(top_p=1.0), largest).tolist() == [1, 3]
+    assert _picked(np.full((1, 6), -np.inf, np.float32), Choice(), largest[:1]).tolist() == [-1]

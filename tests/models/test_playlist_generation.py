@@ -99,13 +99,14 @@ def test_a_session_survives_the_file_of_its_model(made, model, tmp_path):
 
 
 def test_training_on_ends_the_sessions_that_were(made, model):
-    session = model.session()
-    data = session.to_bytes()
-    trained = fr.PlaylistRNN(**model.get_params())
-    trained.fit(made.log)
+    trained = fr.PlaylistRNN(**model.get_params()).fit(made.log)
+    data, states = trained.session().to_bytes(), trained.sessions(1)
+    assert trained.session_from_bytes(data).heard == 0
     trained.partial_fit(made.log)
     with pytest.raises(InputError, match="begun with other weights"):
         trained.session_from_bytes(data)
+    with pytest.raises(InputError, match="before it was trained on"):
+        trained.advance(states, model.item_ids.ids[:1])
 
 
 @pytest.fixture(scope="module")
