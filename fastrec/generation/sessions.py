@@ -164,6 +164,16 @@ class Session:
     -----
     ``append`` costs one step of the net, ``next`` one pass over the tracks' vectors. Not for
     several threads at once; different sessions of one model may be.
+
+    Examples
+    --------
+    >>> import fastrec as fr
+    >>> log = fr.Interactions.from_sequences([[1, 2, 3, 4], [2, 3, 4, 1]] * 20)
+    >>> model = fr.PlaylistRNN(units=16, epochs=8, batch_size=8, negatives=4).fit(log)
+    >>> session = model.session()
+    >>> session.append(2)
+    >>> model.session_from_bytes(session.to_bytes()).next(1, exclude=[2]).items
+    array([[3]])
     """
 
     def __init__(self, states: SessionStates) -> None:
