@@ -17,7 +17,7 @@ from benchmarks.harness import MissingDataError, Row
 
 MODULES = (
     *("word2vec_bench", "doc2vec_bench", "topk_bench", "evaluate_bench", "startup_bench"),
-    *("files_bench", "memory_bench", "lookup_bench", "rnn_bench"),
+    *("files_bench", "memory_bench", "lookup_bench", "rnn_bench", "generate_bench"),
 )
 COLUMNS = ("name", "threads", "unit", "ours", "peer", "peer_name", "ratio", "floor")
 WIDTHS = (21, 7, 10, 10, 10, 30, 6, 9)

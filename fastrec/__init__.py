@@ -39,12 +39,14 @@ if TYPE_CHECKING:
         evaluate_analogies,
         evaluate_similarity,
     )
+    from fastrec.generation import Playlists, Session, SessionStates
     from fastrec.models import (
         Doc2Vec,
         Embedder,
         Item2Vec,
         ItemKNN,
         Phrases,
+        PlaylistRNN,
         Popularity,
         Recommendations,
         Recommender,
@@ -54,7 +56,7 @@ if TYPE_CHECKING:
         load,
     )
     from fastrec.search import TopK, TopKIndex, Vectors, select
-    from fastrec.training import Callback, EarlyStopping, History
+    from fastrec.training import Callback, Checkpoint, EarlyStopping, History, StopAt
 
 _HOMES = {
     "fastrec.data": (
@@ -69,18 +71,20 @@ _HOMES = {
         *("AnalogyEvaluation", "Evaluation", "SimilarityEvaluation"),
         *("evaluate", "evaluate_analogies", "evaluate_similarity"),
     ),
+    "fastrec.generation": ("Playlists", "Session", "SessionStates"),
     "fastrec.models": (
-        *("Doc2Vec", "Embedder", "Item2Vec", "ItemKNN", "Phrases", "Popularity"),
+        *("Doc2Vec", "Embedder", "Item2Vec", "ItemKNN", "Phrases", "PlaylistRNN", "Popularity"),
         *("Recommendations", "Recommender", "SentenceVectors", "SessionKNN", "Word2Vec", "load"),
     ),
     "fastrec.search": ("TopK", "TopKIndex", "Vectors", "select"),
-    "fastrec.training": ("Callback", "EarlyStopping", "History"),
+    "fastrec.training": ("Callback", "Checkpoint", "EarlyStopping", "History", "StopAt"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "AnalogyEvaluation",
     "Callback",
+    "Checkpoint",
     "Corpus",
     "DeviceError",
     "DivergedError",
@@ -98,14 +102,19 @@ __all__ = [
     "ItemKNN",
     "NotFittedError",
     "Phrases",
+    "PlaylistRNN",
+    "Playlists",
     "Popularity",
     "Queries",
     "Ragged",
     "Recommendations",
     "Recommender",
     "SentenceVectors",
+    "Session",
     "SessionKNN",
+    "SessionStates",
     "SimilarityEvaluation",
+    "StopAt",
     "TopK",
     "TopKIndex",
     "UnknownIdError",

@@ -1,5 +1,7 @@
 """Exact float32 top-k: products with the selection fused in, and the top-k of given scores.
 
+A scan adds up the exponentials of all scores in the same pass where it is asked to.
+
 Arrays hold rows in C order; a matrix may have any row stride of at least its
 width. ``keys`` and ``counts`` are the shortlists of a search (see
 ``include/shortlist.h``), ``limits`` the score that each query's next answer has
@@ -18,6 +20,13 @@ cdef extern from "matrix_rows.h" nogil:
 cdef extern from "topk.h" nogil:
     enum:
         SIMD_LANES
+    const int64_t EXP_CHUNK
+
+    ctypedef struct ExpSums:
+        double *sums
+        float *peaks
+        float *parts
+        int64_t lanes
 
     ctypedef struct TopKJob:
         int64_t n_items
@@ -38,6 +47,7 @@ cdef extern from "topk.h" nogil:
         const int64_t *exclude_ends
         int64_t exclude_step
         float *block
+        ExpSums sums
 
     int64_t gemm_packed_size(int64_t, int64_t)
     void gemm_pack(const float *, int64_t, int64_t, int64_t, float *)
@@ -55,6 +65,9 @@ cdef extern from "topk.h" nogil:
 
 LANES = SIMD_LANES
 """Queries in one vector; a panel holds two vectors."""
+
+SUM_ROWS = EXP_CHUNK
+"""Rows of a chunk whose exponentials are summed by themselves."""
 
 
 def packed_size(int64_t n_queries, int64_t dim):
@@ -87,6 +100,7 @@ cdef void set_items(TopKJob *job, const float[:, :] items, const float[::1] bias
     job.exclude_begins = NULL
     job.exclude_ends = NULL
     job.exclude_step = 0
+    job.sums.sums = NULL
     if exclude is not None and exclude.shape[0] > 0:
         job.exclude = &exclude[0]
         job.exclude_begins = &exclude_begins[0]
@@ -107,7 +121,8 @@ def scan(const float[:, :] items, const float[::1] bias, const int32_t[::1] rows
          const int32_t[::1] exclude, const int64_t[::1] exclude_begins,
          const int64_t[::1] exclude_ends, const float[::1] panels,
          float[::1] limits, uint64_t[:, ::1] keys, int64_t[::1] counts, int64_t k,
-         float[::1] scratch, int64_t start, int64_t stop):
+         float[::1] scratch, double[:, ::1] sums, float[:, ::1] peaks, float[::1] parts,
+         int64_t start, int64_t stop):
     """Score a range of rows for all packed queries and keep the best in the shortlists.
 
     Parameters
@@ -131,8 +146,14 @@ def scan(const float[:, :] items, const float[::1] bias, const int32_t[::1] rows
         Answers that are wanted, at least 1.
     scratch : float32, written
         ``scratch_size(dim)`` floats.
+    sums, peaks : float64 and float32, (chunks of SUM_ROWS rows, lanes of the panels), or None
+        Written where the range has its rows: ``exp(peak) * sum`` is what the exponentials of a
+        chunk's scores add up to, excluded rows among them. Without ``rows`` only.
+    parts : float32, (lanes of the panels,), or None
+        Scratch for the sums.
     start, stop : int
-        The range; ranges given to the same shortlists come in ascending order.
+        The range; ranges given to the same shortlists come in ascending order. With ``sums``,
+        ``start`` is a multiple of SUM_ROWS, and so is ``stop`` unless it is the last row's end.
     """
     cdef TopKJob job
     set_items(&job, items, bias, exclude, exclude_begins, exclude_ends)
@@ -147,6 +168,11 @@ def scan(const float[:, :] items, const float[::1] bias, const int32_t[::1] rows
     job.capacity = keys.shape[1]
     job.k = k
     job.block = &scratch[0]
+    if sums is not None:
+        job.sums.sums = &sums[0, 0]
+        job.sums.peaks = &peaks[0, 0]
+        job.sums.parts = &parts[0]
+        job.sums.lanes = sums.shape[1]
     with nogil:
         topk_scan(&job, start, stop)
 

@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[1]
 LAYERS = (
     {"cli", "serving", "distributed"},
     {"models"},
+    {"generation"},
     {"nn", "training", "search", "evaluation", "storage"},
     {"data"},
     {"runtime"},

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from fastrec.cli import analogy, demo, evaluate, export, info, plot, recommend, train
+from fastrec.cli import analogy, demo, evaluate, export, generate, info, plot, recommend, train
 
 app = typer.Typer(
     name="fastrec",
@@ -20,6 +20,7 @@ app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("recommend")(recommend.recommend)
 app.command("similar")(recommend.similar)
+app.command("generate")(generate.generate)
 app.command("analogy")(analogy.analogy)
 app.command("info")(info.info)
 app.command("export")(export.export)

@@ -76,6 +76,28 @@ def read_queries(path: Path, history: str, target: str, exclude_seen: bool = Fal
     return Queries.from_parquet(path, history=history, target=target, exclude_seen=exclude_seen)
 
 
+def read_groups(path: Path, columns: str) -> tuple[Any, Any]:
+    """Return tracks and their groups from two columns, ``ID,GROUP``, of a Parquet or CSV file.
+
+    Raises
+    ------
+    InputError
+        There is no such file, or not these columns in it.
+    """
+    from fastrec.data.columns import pick
+    from fastrec.data.readers import any_table, whole_column
+
+    _require(path)
+    names = [name.strip() for name in columns.split(",")]
+    if len(names) != 2:
+        raise InputError(f"--group-columns takes two columns, ID,GROUP, got {columns}")
+    table = any_table(path)
+    for name in names:
+        pick(name, table.names, "--group-columns", table.where)
+    batches = list(table.batches(names))
+    return whole_column(batches, names[0]), whole_column(batches, names[1])
+
+
 def read_texts(
     text: Path | None, data: Path | None, column: str | None = None, id: str | None = None
 ) -> Corpus:

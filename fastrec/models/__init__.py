@@ -7,6 +7,7 @@ from fastrec.models.item2vec import Item2Vec
 from fastrec.models.item_knn import ItemKNN
 from fastrec.models.model import Model
 from fastrec.models.phrases import Phrases
+from fastrec.models.playlist_rnn import PlaylistRNN
 from fastrec.models.popularity import Popularity
 from fastrec.models.registry import MODEL_NAMES, load, model_class
 from fastrec.models.sentence import SentenceVectors
@@ -22,6 +23,7 @@ __all__ = [
     "ItemKNN",
     "Model",
     "Phrases",
+    "PlaylistRNN",
     "Popularity",
     "Recommendations",
     "Recommender",

@@ -7,7 +7,7 @@ ids and ``evaluate`` asks it for whole test sets, so both see the same lists.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -238,6 +238,34 @@ class Recommender(Model):
         UnknownIdError
             An unknown id with ``on_unknown="error"``.
         """
+        return self._recommend(
+            histories,
+            k,
+            exclude_seen=exclude_seen,
+            exclude=exclude,
+            allow=allow,
+            weights=weights,
+            on_unknown=on_unknown,
+            threads=threads,
+        )
+
+    def _recommend(
+        self,
+        histories: Any,
+        k: int,
+        *,
+        exclude_seen: bool,
+        exclude: Any,
+        allow: Any,
+        weights: Any,
+        on_unknown: str,
+        threads: int | None,
+        about: Callable[[int], Mapping[str, Any]] = lambda count: {},
+    ) -> Recommendations:
+        """Do what :meth:`recommend` does.
+
+        ``about`` returns the other parts of the ``Queries`` that so many histories make.
+        """
         self._check_fitted()
         checks.whole_number("k", k, maximum=2**31 - 1)
         checks.flag("exclude_seen", exclude_seen)
@@ -249,7 +277,11 @@ class Recommender(Model):
             )
         codes, value = self._encode_rows(rows, weights, on_unknown)
         queries = Queries._trusted(
-            item_ids=self.item_ids, histories=codes, history_value=value, exclude_seen=exclude_seen
+            item_ids=self.item_ids,
+            histories=codes,
+            history_value=value,
+            exclude_seen=exclude_seen,
+            **about(len(rows)),
         )
         top = self.rank(
             queries,

@@ -205,7 +205,7 @@ class Item2Vec(VectorRecommender, SkipGramModel):
         self._forget_answers()
         return self
 
-    def _query_vectors(self, queries: Queries) -> np.ndarray:
+    def _query_vectors(self, queries: Queries, threads: int | None = None) -> np.ndarray:
         """Return the weighted means of the item vectors of each history's latest items."""
         from scipy.sparse import csr_array
 

@@ -65,7 +65,7 @@ class Popularity(VectorRecommender):
         shares = self._mass / total if total > 0 else self._mass
         return TopKIndex(shares.astype(np.float32).reshape(-1, 1))
 
-    def _query_vectors(self, queries: Queries) -> np.ndarray:
+    def _query_vectors(self, queries: Queries, threads: int | None = None) -> np.ndarray:
         return np.ones((len(queries), 1), dtype=np.float32)
 
     def _can_answer(self, queries: Queries) -> np.ndarray:

@@ -23,7 +23,7 @@ class VectorRecommender(Recommender):
         """Return the index over the vectors that items are scored with."""
         raise NotImplementedError
 
-    def _query_vectors(self, queries: Queries) -> np.ndarray:
+    def _query_vectors(self, queries: Queries, threads: int | None = None) -> np.ndarray:
         """Return float32 vectors of the queries, shape (len(queries), dim)."""
         raise NotImplementedError
 
@@ -51,7 +51,11 @@ class VectorRecommender(Recommender):
         self._check_fitted()
         exclude, allow = limits(queries, exclude, allow, len(self.item_ids))
         top = self._search_index().search(
-            self._query_vectors(queries), k, exclude=exclude, allow=allow, threads=threads
+            self._query_vectors(queries, threads),
+            k,
+            exclude=exclude,
+            allow=allow,
+            threads=threads,
         )
         silent = ~self._can_answer(queries)
         if silent.any():

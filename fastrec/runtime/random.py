@@ -45,3 +45,13 @@ def stream_key(seed: int, *labels: int | str) -> int:
 def generator(seed: int, *labels: int | str) -> np.random.Generator:
     """Return a NumPy generator of the stream that ``labels`` name below ``seed``."""
     return np.random.Generator(np.random.Philox(key=stream_key(seed, *labels)))
+
+
+def uniforms(key: int, places: np.ndarray) -> np.ndarray:
+    """Return number ``places[i]`` of the stream ``key`` for each i: float64 in [0, 1), 53 bits."""
+    with np.errstate(over="ignore"):
+        value = np.uint64(key) + (places.astype(np.uint64) + np.uint64(1)) * np.uint64(GOLDEN)
+        value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    value ^= value >> np.uint64(31)
+    return (value >> np.uint64(11)) * 2.0**-53

@@ -285,6 +285,7 @@ class _Job:
     """One run of a team: what to call, which errors there were, how many members have ended."""
 
     task: Callable[[int], None]
+    abort: Callable[[], None] | None = None
     errors: list[BaseException] = field(default_factory=list)
     ended: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -336,15 +337,22 @@ class Team:
         """Say whether a rank has failed or was interrupted; tasks ask between two kernel calls."""
         return self._stopping.is_set()
 
-    def run(self, task: Callable[[int], None]) -> None:
+    def run(self, task: Callable[[int], None], abort: Callable[[], None] | None = None) -> None:
         """Call ``task(rank)`` on every rank at once and return when all have ended.
 
         A task returns to Python at least ten times a second and then asks
         :meth:`is_stopping`. The first exception, Ctrl-C included, is raised here
         after every rank has ended; the team can be used again.
+
+        Parameters
+        ----------
+        task : callable of (rank)
+        abort : callable or None
+            Called when a rank has failed or was interrupted, perhaps more than once: it frees
+            those who wait in compiled code for a rank that will not come.
         """
         self._stopping.clear()
-        job = _Job(task)
+        job = _Job(task, abort)
         started = 0
         try:
             for inbox in self._inboxes:
@@ -368,6 +376,8 @@ class Team:
     def _fail(self, job: _Job, error: BaseException) -> None:
         job.errors.append(error)
         self._stopping.set()
+        if job.abort is not None:
+            job.abort()
 
     def _serve(self, rank: int, inbox: queue.SimpleQueue[_Job | None]) -> None:
         while True:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from fastrec.errors import InputError
 from fastrec.runtime import isa
 from fastrec.runtime.arrays import aligned_empty, stride_of
-from fastrec.runtime.checks import as_array, one_of, whole_number
+from fastrec.runtime.checks import as_array, flag, one_of, row_numbers, whole_number
 from fastrec.runtime.threads import resolve_threads, run_ranges
 from fastrec.search.arguments import RowLists, float_rows, largest_magnitude, row_lists
 from fastrec.search.result import TopK
@@ -113,6 +114,15 @@ class TopKIndex:
         return view
 
     @property
+    def bias(self) -> np.ndarray | None:
+        """What is added to the score of each row: float32 (n_rows,), read-only, or None."""
+        if self._bias is None:
+            return None
+        view = self._bias.view()
+        view.flags.writeable = False
+        return view
+
+    @property
     def dim(self) -> int:
         """Numbers in a row."""
         return self._matrix.shape[1]
@@ -128,6 +138,7 @@ class TopKIndex:
         *,
         exclude: Any = None,
         allow: Any = None,
+        logsumexp: bool = False,
         threads: int | None = None,
     ) -> TopK:
         """Return the ``k`` best rows of each query.
@@ -142,6 +153,10 @@ class TopKIndex:
         exclude, allow : None, 1-D array_like of int, or Ragged
             Rows that are no answer; the only rows that are. One list for all queries, or a
             ``Ragged`` with one list for each. -1 is padding.
+        logsumexp : bool
+            Return as well what :meth:`logsumexp` does: the sum runs over all rows, whatever
+            ``exclude`` and ``allow`` say. It is taken in the same pass, and in one of its own
+            with ``allow`` or with a long list of exclusions for all queries.
         threads : int or None
             Threads of this search, the caller's included; None takes those of the index.
 
@@ -158,19 +173,97 @@ class TopKIndex:
             than 2**25 places behind the last row.
         """
         k = whole_number("k", k, maximum=MAX_ROWS)
+        flag("logsumexp", logsumexp)
         threads = resolve_threads(self.threads if threads is None else threads)
         matrix = self._checked_queries(queries, threads)
         n_rows, n_queries = len(self), len(matrix)
         excluded = row_lists("exclude", exclude, n_rows, n_queries, self._kernel, threads)
         allowed = row_lists("allow", allow, n_rows, n_queries, self._kernel, threads)
         found = TopK.empty(n_queries, k, n_rows)
+        if logsumexp:
+            found = replace(found, logsumexp=np.full(n_queries, -np.inf))
         if n_rows == 0 or n_queries == 0:
             return found
-        if allowed is None or allowed.is_shared:
-            self._search_all(matrix, k, excluded, allowed, threads, found)
+        if found.logsumexp is not None and (allowed or _is_long(excluded)):
+            self._sum(matrix, threads, found.logsumexp)
+            self._find(matrix, k, excluded, allowed, threads, replace(found, logsumexp=None))
         else:
-            self._search_lists(matrix, k, excluded, allowed, threads, found)
+            self._find(matrix, k, excluded, allowed, threads, found)
         return found
+
+    def logsumexp(self, queries: Any, *, threads: int | None = None) -> np.ndarray:
+        """Return the log of the sum of the exponentials of each query's scores, over all rows.
+
+        Parameters
+        ----------
+        queries : array_like of float, shape (n_queries, dim)
+            As in :meth:`search`, which returns the same numbers beside its answers.
+        threads : int or None
+            As in :meth:`search`.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_queries,)
+            The normaliser of a softmax; -infinity where there are no rows. Exponentials are
+            float32, within 2e-7 of their value each, and so is the sum, which is the same,
+            bit for bit, in every batch and for any number of threads.
+
+        Raises
+        ------
+        InputError
+            As in :meth:`search`.
+        """
+        threads = resolve_threads(self.threads if threads is None else threads)
+        matrix = self._checked_queries(queries, threads)
+        sums = np.full(len(matrix), -np.inf)
+        if len(self) and len(matrix):
+            self._sum(matrix, threads, sums)
+        return sums
+
+    def scores_of(self, queries: Any, rows: Any) -> np.ndarray:
+        """Return the score of one row for each query, summed in float64.
+
+        Parameters
+        ----------
+        queries : array_like of float, shape (n, dim)
+        rows : array_like of int, shape (n,)
+
+        Returns
+        -------
+        ndarray of float64, shape (n,)
+            What :meth:`search` returns up to the rounding of its float32 sums.
+        """
+        matrix = self._checked_queries(queries, resolve_threads(self.threads))
+        chosen = row_numbers("rows", rows, len(self), "row")
+        if len(chosen) != len(matrix):
+            raise InputError(
+                f"rows must be one for each of {len(matrix)} queries, got {len(chosen)}"
+            )
+        scores: np.ndarray = np.einsum(
+            "ij,ij->i", matrix, self._matrix[chosen], dtype=np.float64, casting="same_kind"
+        )
+        return scores if self._bias is None else scores + self._bias[chosen]
+
+    def _sum(self, queries: np.ndarray, threads: int, sums: np.ndarray) -> None:
+        """Write the log of the sum of exponentials over all rows, and look for no answers."""
+        rows = Rows(self._matrix, self._bias, None)
+        scan = Scan(self._kernel, rows, 1, threads, sums, is_selecting=False)
+        scan.run(queries, None, TopK.empty(0, 1, len(self)))
+
+    def _find(
+        self,
+        queries: np.ndarray,
+        k: int,
+        excluded: RowLists | None,
+        allowed: RowLists | None,
+        threads: int,
+        found: TopK,
+    ) -> None:
+        """Write the answers, and the sums of exponentials where ``found`` has room for them."""
+        if allowed is None or allowed.is_shared:
+            self._search_all(queries, k, excluded, allowed, threads, found)
+        else:
+            self._search_lists(queries, k, excluded, allowed, threads, found)
 
     def _checked_queries(self, queries: Any, threads: int) -> np.ndarray:
         matrix = float_rows("queries", queries, columns=self.dim)
@@ -199,13 +292,14 @@ class TopKIndex:
         if excluded and excluded.is_shared:
             if chosen is not None:
                 chosen, excluded = np.setdiff1d(chosen, excluded.rows, assume_unique=True), None
-            elif len(excluded.rows) > LONG_EXCLUDE:
+            elif _is_long(excluded):
                 bias = np.zeros(len(self), np.float32) if bias is None else bias.copy()
                 bias[excluded.rows] = -np.inf
                 excluded = None
         rows = Rows(self._matrix, bias, chosen)
         if len(rows):
-            Scan(self._kernel, rows, min(k, len(rows)), threads).run(queries, excluded, found)
+            scan = Scan(self._kernel, rows, min(k, len(rows)), threads, found.logsumexp)
+            scan.run(queries, excluded, found)
 
     def _search_lists(
         self,
@@ -246,6 +340,11 @@ class TopKIndex:
 
     def __repr__(self) -> str:
         return f"TopKIndex({len(self)} rows, dim={self.dim}, metric={self.metric!r})"
+
+
+def _is_long(excluded: RowLists | None) -> bool:
+    """Say whether one list for all queries is better kept out of the scan."""
+    return excluded is not None and excluded.is_shared and len(excluded.rows) > LONG_EXCLUDE
 
 
 def _normalised(matrix: np.ndarray, kernel: ModuleType, threads: int) -> np.ndarray:

@@ -27,11 +27,16 @@ class TopK:
         NaN where there are fewer than ``k`` answers.
     counts : ndarray of int32, shape (n_queries,)
         How many answers each query has.
+    logsumexp : ndarray of float64, shape (n_queries,), or None
+        Where it was asked for: the log of the sum of the exponentials of the scores of all rows,
+        those that could be no answers among them. A score minus this is the log of the row's
+        probability under a softmax.
     """
 
     items: np.ndarray
     scores: np.ndarray
     counts: np.ndarray
+    logsumexp: np.ndarray | None = None
 
     @classmethod
     def empty(cls, n_queries: int, k: int, n_rows: int) -> TopK:

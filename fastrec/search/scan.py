@@ -74,6 +74,7 @@ class Shortlists:
         self.keys = np.empty((n_queries, capacity), dtype=np.uint64)
         self.counts = np.zeros(n_queries, dtype=np.int64)
         self.scratch = np.empty(kernel.scratch_size(dim), dtype=np.float32)
+        self.parts = np.empty(lanes, dtype=np.float32)
         self.row = 0
 
     def raise_limits(self, other: Shortlists) -> None:
@@ -83,6 +84,23 @@ class Shortlists:
         """
         reach = np.nextafter(other.limits, np.float32(-np.inf))
         np.maximum(self.limits, reach, out=self.limits)
+
+
+class Sums:
+    """Sums of the exponentials of a block's scores, chunk by chunk of the rows."""
+
+    def __init__(self, kernel: ModuleType, n_rows: int, n_queries: int) -> None:
+        lanes = -(-n_queries // (2 * kernel.LANES)) * 2 * kernel.LANES
+        self.sums = np.zeros((-(-n_rows // kernel.SUM_ROWS), lanes))
+        self.peaks = np.zeros(self.sums.shape, dtype=np.float32)
+
+    def log_total(self, n_queries: int) -> np.ndarray:
+        """Return the log of what the chunks add up to, float64, shape (n_queries,)."""
+        peaks = self.peaks.astype(np.float64)
+        highest = peaks.max(axis=0)
+        # All lanes at once: NumPy adds a single column in another order than one among others.
+        total: np.ndarray = (self.sums * np.exp(peaks - highest)).sum(axis=0)
+        return highest[:n_queries] + np.log(total[:n_queries])
 
 
 class Scan:
@@ -98,13 +116,30 @@ class Scan:
         Answers that are wanted, at most the number of rows.
     threads : int
         Threads to use, the caller's included.
+    logsumexp : ndarray of float64, shape (n_queries,), or None
+        Takes the log of the sum of exponentials of the scores of all rows, excluded ones among
+        them; for a search of all rows.
+    is_selecting : bool
+        Whether there are answers to find, or only those sums to take.
     """
 
-    def __init__(self, kernel: ModuleType, rows: Rows, k: int, threads: int) -> None:
+    def __init__(
+        self,
+        kernel: ModuleType,
+        rows: Rows,
+        k: int,
+        threads: int,
+        logsumexp: np.ndarray | None = None,
+        is_selecting: bool = True,
+    ) -> None:
         self.kernel = kernel
         self.rows = rows
         self.k = k
         self.threads = threads
+        self.logsumexp = logsumexp
+        self.is_selecting = is_selecting
+        # Pieces begin where a chunk of the sums does, whatever the number of threads.
+        self.step_rows = TILE_ROWS if logsumexp is None else kernel.SUM_ROWS
         self.dim = rows.matrix.shape[1]
         # Room for k more: each time it is used up, the k best are kept and the limit rises.
         self.capacity = min(len(rows), 2 * k + 16)
@@ -143,7 +178,7 @@ class Scan:
     def rows_in(self, seconds: float, n_queries: int) -> int:
         """Return how many rows take about ``seconds``, in whole tiles of the kernel."""
         rows = int(seconds / self.seconds_per_row(n_queries))
-        return max(1, rows // TILE_ROWS) * TILE_ROWS
+        return max(1, rows // self.step_rows) * self.step_rows
 
     def run_apart(
         self, queries: np.ndarray, exclude: RowLists | None, found: TopK, block: int
@@ -203,7 +238,10 @@ class Scan:
 
     def shortlists(self, n_queries: int) -> Shortlists:
         """Return empty shortlists for ``n_queries`` queries."""
-        return Shortlists(self.kernel, n_queries, self.capacity, self.dim)
+        lists = Shortlists(self.kernel, n_queries, self.capacity, self.dim)
+        if not self.is_selecting:
+            lists.limits[:] = np.inf
+        return lists
 
 
 class _Block:
@@ -223,6 +261,9 @@ class _Block:
         size = search.kernel.packed_size(stop - start, search.dim)
         self.panels = aligned_empty((size,))
         search.kernel.pack(queries[start:stop], self.panels)
+        self.sums = None
+        if search.logsumexp is not None:
+            self.sums = Sums(search.kernel, len(search.rows), stop - start)
 
     def scan(self, lists: Shortlists, first: int, last: int) -> None:
         """Score rows ``[first, last)`` into ``lists``."""
@@ -238,6 +279,7 @@ class _Block:
             lists.counts,
             self.search.k,
             lists.scratch,
+            *((self.sums.sums, self.sums.peaks, lists.parts) if self.sums else (None,) * 3),
             first,
             last,
         )
@@ -245,6 +287,10 @@ class _Block:
     def finish(self, lists: Shortlists, found: TopK) -> None:
         """Write the answers of this block."""
         part = slice(self.start, self.stop)
+        if self.sums is not None and self.search.logsumexp is not None:
+            self.search.logsumexp[part] = self.sums.log_total(self.stop - self.start)
+        if not self.search.is_selecting:
+            return
         self.search.kernel.finish(
             lists.keys,
             lists.counts,

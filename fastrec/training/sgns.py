@@ -159,7 +159,7 @@ class SgnsEpochs:
             meter.update(int(done[:, 0].sum()), float(loss), float(weight), "learning_rate")
 
         def work(rank: int) -> None:
-            while not self._team.is_stopping():
+            while not (self._team.is_stopping() or meter.is_cut):
                 first = next(tickets)
                 last = min(first + pieces.a_call, pieces.count)
                 if first >= last:
@@ -178,6 +178,7 @@ class SgnsEpochs:
                 done[rank, 0] += (stops - starts).sum()
                 if rank == 0:
                     report()
+                    meter.log(learning_rate=self._rate.at(epoch + last / pieces.count))
 
         try:
             self._team.run(work)

@@ -12,9 +12,9 @@
  * blocked, which keeps the order and costs little: a panel beyond the first cache streams at
  * 128 bytes for 28 fused multiply-adds.
  *
- * A tile function returns 0 when no result is above its lane's limit, and then stores nothing;
- * else it stores the tile (row-major) and returns which vectors hold such a result: bit 0 for the
- * first, bit 1 for the second.
+ * A tile function returns 0 when no result is above its lane's limit, and then stores nothing
+ * unless it is told to `keep` its results; else it stores the tile (row-major) and returns which
+ * vectors hold such a result: bit 0 for the first, bit 1 for the second.
  */
 #ifndef FASTREC_GEMM_H
 #define FASTREC_GEMM_H
@@ -134,10 +134,11 @@ static void gemm_pack(const float *queries, ptrdiff_t stride, int64_t count, int
 #define GEMM_STORE_1(r, b, o) simd_store(tile + r * SIMD_LANES, x##r);
 
 /* rows: GEMM_WIDE_ROWS rows at `stride`; panel: depth x GEMM_PANEL; start: a number for each row;
- * limits: one for each lane; soon, later: see GEMM_PREFETCH; tile: room for the results. */
+ * limits: one for each lane; soon, later: see GEMM_PREFETCH; tile: room for the results; keep: store
+ * them whether they pass or not. */
 static int gemm_wide(const float *rows, ptrdiff_t stride, int64_t depth, const float *panel,
                      const float *start, const float *limits, const float *soon, const float *later,
-                     float *tile) {
+                     float *tile, int keep) {
     GEMM_POINTERS
     int64_t k = 0;
     GEMM_WIDE(GEMM_BEGIN_2)
@@ -154,7 +155,7 @@ static int gemm_wide(const float *rows, ptrdiff_t stride, int64_t depth, const f
     GEMM_WIDE(GEMM_MAX_2)
     const int passing = (simd_above(best0, simd_load(limits)) ? 1 : 0) |
                         (simd_above(best1, simd_load(limits + SIMD_LANES)) ? 2 : 0);
-    if (passing) {
+    if (passing || keep) {
         GEMM_WIDE(GEMM_STORE_2)
     }
     return passing;
@@ -163,7 +164,7 @@ static int gemm_wide(const float *rows, ptrdiff_t stride, int64_t depth, const f
 /* The same for a panel of one vector and GEMM_NARROW_ROWS rows. */
 static int gemm_narrow(const float *rows, ptrdiff_t stride, int64_t depth, const float *panel,
                        const float *start, const float *limits, const float *soon,
-                       const float *later, float *tile) {
+                       const float *later, float *tile, int keep) {
     GEMM_POINTERS
     int64_t k = 0;
     GEMM_NARROW(GEMM_BEGIN_1)
@@ -178,9 +179,11 @@ static int gemm_narrow(const float *rows, ptrdiff_t stride, int64_t depth, const
     }
     simd_float best0 = x0;
     GEMM_NARROW(GEMM_MAX_1)
-    if (!simd_above(best0, simd_load(limits))) return 0;
-    GEMM_NARROW(GEMM_STORE_1)
-    return 1;
+    const int passing = simd_above(best0, simd_load(limits)) ? 1 : 0;
+    if (passing || keep) {
+        GEMM_NARROW(GEMM_STORE_1)
+    }
+    return passing;
 }
 
 /* The same for the first `queries` lanes of a panel of one vector, when they are few, and for
@@ -191,7 +194,7 @@ static int gemm_narrow(const float *rows, ptrdiff_t stride, int64_t depth, const
 #define GEMM_FEW(queries)                                                                         \
     static int gemm_few_##queries(const float *rows, ptrdiff_t stride, int64_t depth,             \
                                   const float *panel, const float *start, const float *limits,    \
-                                  const float *soon, const float *later, float *tile) {           \
+                                  const float *soon, const float *later, float *tile, int keep) { \
         simd_float columns[SIMD_LANES], sums[queries];                                            \
         uint32_t passing = 0;                                                                     \
         int64_t k = 0;                                                                            \
@@ -215,10 +218,10 @@ static int gemm_narrow(const float *rows, ptrdiff_t stride, int64_t depth, const
                                    sums[q]);                                                      \
         GEMM_UNROLL for (int q = 0; q < queries; q++)                                             \
             passing |= simd_above(sums[q], simd_set1(limits[q]));                                 \
-        if (!passing) return 0;                                                                   \
+        if (!passing && !keep) return 0;                                                          \
         GEMM_UNROLL for (int q = 0; q < queries; q++)                                             \
             simd_store(tile + q * SIMD_LANES, sums[q]);                                           \
-        return 1;                                                                                 \
+        return passing ? 1 : 0;                                                                   \
     }
 
 GEMM_FEW(1)

@@ -1,5 +1,5 @@
-/* Arithmetic on simd_float beyond the few operations of simd.h: sums across lanes, sign tricks, and
- * the softplus and sigmoid that losses are made of.
+/* Arithmetic on simd_float beyond the few operations of simd.h: sums across lanes, sign tricks,
+ * exponentials, and the softplus and sigmoid that losses are made of.
  */
 #ifndef FASTREC_SIMD_MATH_H
 #define FASTREC_SIMD_MATH_H
@@ -228,6 +228,25 @@ SIMD_INLINE simd_float simd_inverse(simd_float a) {
     const simd_float minus = simd_sub(simd_set1(0.0f), a), one = simd_set1(1.0f);
     for (int i = 0; i < 3; i++) r = simd_fma(simd_fma(minus, r, one), r, r);
     return r;
+}
+
+/* exp(a) = e * power for a in [-87, 87] (less counts as -87), in two factors, so that a sum of
+ * exponentials takes one fma each. 2^k e^f with |f| <= log(2)/2: k log(2) is taken off in two parts,
+ * the first of few enough bits that its product with k is exact, also where an fma rounds twice. */
+SIMD_INLINE simd_float simd_exp_parts(simd_float a, simd_float *power) {
+    a = simd_max(a, simd_set1(-87.0f));
+    simd_float k = simd_round(simd_mul(a, simd_set1(1.44269504f)));
+    simd_float f = simd_fma(k, simd_set1(-0.693359375f), a);
+    f = simd_fma(k, simd_set1(2.12194440e-4f), f);
+    simd_float e = simd_fma(f, simd_set1(1.0f / 5040), simd_set1(1.0f / 720));
+    e = simd_fma(e, f, simd_set1(1.0f / 120));
+    e = simd_fma(e, f, simd_set1(1.0f / 24));
+    e = simd_fma(e, f, simd_set1(1.0f / 6));
+    e = simd_fma(e, f, simd_set1(0.5f));
+    e = simd_fma(e, f, simd_set1(1.0f));
+    e = simd_fma(e, f, simd_set1(1.0f));
+    *power = simd_power_of_two(k);
+    return e;
 }
 
 /* softplus(-z) = -log sigmoid(z), and sigmoid(-z), its slope negated.

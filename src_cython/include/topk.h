@@ -9,6 +9,7 @@
 
 #include <math.h>
 
+#include "exp_sums.h"
 #include "gemm.h"
 #include "shortlist.h"
 
@@ -47,6 +48,7 @@ typedef struct {
     const int64_t *exclude_begins, *exclude_ends; /* [begins[q * step], ends[q * step]) */
     int64_t exclude_step; /* 1, or 0: one list for all queries */
     float *block;         /* topk_scratch_floats() */
+    ExpSums sums;         /* of all scores, a row of lanes for each chunk; or none */
 } TopKJob;
 
 /* Rows of a block for tiles of `step` rows. */
@@ -119,7 +121,7 @@ static void topk_collect_few(const TopKJob *job, const float *tile, int64_t firs
 /* Which tile serves a panel: the function, its rows, and how its results lie. */
 typedef struct {
     int (*run)(const float *, ptrdiff_t, int64_t, const float *, const float *, const float *,
-               const float *, const float *, float *);
+               const float *, const float *, float *, int);
     int64_t rows;
     int64_t width; /* lanes of a row, or 0: query by query */
 } TopKTile;
@@ -143,6 +145,7 @@ static void topk_block(const TopKJob *job, const float *rows, int64_t stride, co
                        int64_t first, int64_t n, int64_t soon, const float *later) {
     static const float zeros[TOPK_TILE_ROWS];
     float tile[TOPK_TILE_ROWS * GEMM_PANEL];
+    const ExpSums sums = exp_sums_of(&job->sums, first);
     for (int64_t query = 0; query < job->n_queries; query += GEMM_PANEL) {
         const int64_t left = job->n_queries - query;
         const TopKTile with = topk_tile(left);
@@ -152,7 +155,11 @@ static void topk_block(const TopKJob *job, const float *rows, int64_t stride, co
             const int passing =
                 with.run(at, stride, job->dim, job->panels + query * job->dim,
                          bias ? bias + r : zeros, job->limits + query, soon ? at + soon : NULL,
-                         later ? later + r * job->stride : NULL, tile);
+                         later ? later + r * job->stride : NULL, tile, sums.sums != NULL);
+            if (sums.sums && with.width)
+                exp_sums_tile(&sums, tile, with.width, first + r, n_rows, query);
+            else if (sums.sums)
+                exp_sums_few(&sums, tile, first + r, n_rows, query, left);
             if (passing && with.width)
                 topk_collect(job, tile, with.width, passing, first + r, n_rows, query);
             else if (passing)
@@ -199,8 +206,10 @@ static void topk_scan(const TopKJob *job, int64_t start, int64_t stop) {
     const int is_spread = job->stride % 1024 == 0; /* see topk_block_stride */
     int has_gathered = 0;
     const int is_dense = job->rows == NULL && job->stride <= job->dim + GEMM_LINE;
-    for (int64_t first = start; first < stop; first += block_rows) {
-        const int64_t n = stop - first < block_rows ? stop - first : block_rows;
+    int64_t n;
+    for (int64_t first = start; first < stop; first += n) {
+        n = stop - first < block_rows ? stop - first : block_rows;
+        if (job->sums.sums && n > EXP_CHUNK - first % EXP_CHUNK) n = EXP_CHUNK - first % EXP_CHUNK;
         const float *rows = job->items + first * job->stride;
         const float *next = is_dense ? rows + block_rows * job->stride : NULL;
         if (job->rows || is_spread || first + n > last) {
@@ -213,6 +222,7 @@ static void topk_scan(const TopKJob *job, int64_t start, int64_t stop) {
             topk_block(job, rows, job->stride, job->bias ? job->bias + first : NULL, first, n,
                        is_dense ? TOPK_NEAR : 0, next);
         }
+        if (job->sums.sums) exp_sums_end(&job->sums, first, n, job->n_items, job->n_queries);
     }
 }
 

@@ -11,6 +11,9 @@ MODELS = {
     ),
     "item-knn": lambda **params: fr.ItemKNN(**params),
     "session-knn": lambda **params: fr.SessionKNN(**params),
+    "playlist-rnn": lambda **params: fr.PlaylistRNN(
+        **{"units": 16, "epochs": 6, "batch_size": 16, "negatives": 20, **params}
+    ),
 }
 """A factory per model, quick to fit on :func:`islands`."""
 

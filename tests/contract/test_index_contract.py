@@ -9,7 +9,7 @@ from fastrec.data.ragged import Ragged
 from fastrec.errors import InputError
 from fastrec.runtime import isa
 from fastrec.search import TopKIndex
-from tests.reference.topk import assert_answers, assert_same, scores_of
+from tests.reference.topk import assert_answers, assert_same, log_sum_exp, scores_of
 
 KINDS = {"float32": TopKIndex}
 SIZES = (1, 3, 17, 100, 129)
@@ -265,6 +265,71 @@ def test_a_query_that_is_not_finite_is_refused(kind, broken):
     queries[1, 7] = broken
     with pytest.raises(InputError, match=r"queries must be finite .* row 1"):
         kind(normal(5, 8)).search(queries, 1)
+
+
+@pytest.mark.parametrize("n_queries", [1, 3, 7, 17, 100])
+@pytest.mark.parametrize("n_rows", [*SIZES, 4500])
+def test_exponentials_of_all_scores_are_summed_in_the_same_pass(kind, n_queries, n_rows):
+    vectors, queries = normal(n_rows, 24), normal(n_queries, 24, seed=1)
+    bias = normal(n_rows, 1)[:, 0]
+    index = kind(vectors, bias=bias, threads=2)
+    found, plain = index.search(queries, 5, logsumexp=True), index.search(queries, 5)
+    assert_same(found, plain)
+    assert plain.logsumexp is None
+    expected = log_sum_exp(scores_of(vectors, queries, bias=bias))
+    np.testing.assert_allclose(found.logsumexp, expected, atol=5e-6)
+    np.testing.assert_array_equal(index.logsumexp(queries), found.logsumexp)
+
+
+def test_the_sum_of_exponentials_is_that_of_cosines(kind):
+    vectors, queries = normal(400, 30), normal(9, 30, seed=1)
+    found = kind(vectors, metric="cosine").logsumexp(queries)
+    np.testing.assert_allclose(found, log_sum_exp(scores_of(vectors, queries, "cosine")), atol=1e-6)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 8])
+@pytest.mark.parametrize("n_queries", [1, 70, 1100])
+def test_threads_do_not_change_a_bit_of_the_sums(kind, threads, n_queries):
+    vectors, queries = normal(30_000, 32), normal(n_queries, 32, seed=1)
+    alone = kind(vectors, threads=1).search(queries, 10, logsumexp=True).logsumexp
+    found = kind(vectors, threads=threads).search(queries, 10, logsumexp=True).logsumexp
+    np.testing.assert_array_equal(found, alone)
+
+
+def test_the_batch_does_not_change_a_bit_of_the_sums(kind):
+    vectors, queries = normal(20_000, 16), normal(50, 16, seed=1)
+    index = kind(vectors)
+    together = index.logsumexp(queries)
+    for size in (1, 2, 3, 7, 15, 31):
+        np.testing.assert_array_equal(index.logsumexp(queries[:size]), together[:size])
+
+
+@pytest.mark.parametrize("n_listed", [1, 40, 900])
+@pytest.mark.parametrize("is_shared", [True, False])
+def test_sums_of_exponentials_run_over_rows_that_are_no_answers(kind, n_listed, is_shared):
+    vectors, queries = normal(1200, 12), normal(20, 12, seed=1)
+    index = kind(vectors)
+    rows = np.random.default_rng(2).permutation(1200)[:n_listed]
+    listed = rows if is_shared else Ragged.from_lists([rows] * 20)
+    expected, scores = index.logsumexp(queries), scores_of(vectors, queries)
+    without = index.search(queries, 25, exclude=listed, logsumexp=True)
+    assert_answers(without, scores, 25, exclude=[rows] * 20)
+    np.testing.assert_array_equal(without.logsumexp, expected)
+    within = index.search(queries, 25, allow=listed, logsumexp=True)
+    assert_answers(within, scores, 25, allow=[rows] * 20)
+    np.testing.assert_array_equal(within.logsumexp, expected)
+
+
+def test_the_sum_of_no_exponentials_is_zero(kind):
+    index = kind(np.empty((0, 8), np.float32))
+    assert index.search(normal(3, 8), 2, logsumexp=True).logsumexp.tolist() == [-np.inf] * 3
+    assert index.logsumexp(normal(3, 8)).tolist() == [-np.inf] * 3
+    assert kind(normal(5, 8)).logsumexp(np.empty((0, 8))).shape == (0,)
+
+
+def test_logsumexp_must_be_a_boolean(kind):
+    with pytest.raises(InputError, match="logsumexp must be True or False"):
+        kind(normal(5, 8)).search(normal(1, 8), 1, logsumexp=1)
 
 
 @given(

@@ -16,6 +16,7 @@ FACTORIES = {
     "item2vec": lambda: fr.Item2Vec(dim=3, epochs=1, negatives=2, threads=1),
     "item-knn": fr.ItemKNN,
     "session-knn": fr.SessionKNN,
+    "playlist-rnn": lambda: fr.PlaylistRNN(units=3, epochs=1, negatives=2, batch_size=2),
 }
 
 

@@ -25,6 +25,10 @@ def float32_scores(model, items):
         scores = np.empty(len(model.item_ids), np.float32)
         scores[model.item_ids.encode(answer.items[0])] = answer.scores[0]
         return scores
+    if isinstance(model, fr.PlaylistRNN):
+        network = model._network
+        states = network.encode(fr.Ragged.from_lists([known]))
+        return network.output_vectors().astype(np.float64) @ network.queries(states)[0]
     weights = model.history_decay ** np.arange(len(known))[::-1].astype(np.float64)
     vectors = model.item_vectors.matrix[known].astype(np.float64)
     asked = weights @ vectors / weights.sum()

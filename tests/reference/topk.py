@@ -18,6 +18,13 @@ def unit(matrix):
     return np.divide(matrix, lengths, out=np.zeros_like(matrix), where=lengths > 0)
 
 
+def log_sum_exp(scores):
+    """Return the log of the sum of the exponentials of each row, float64."""
+    highest = scores.max(axis=1, initial=-np.inf, keepdims=True)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return (highest + np.log(np.exp(scores - highest).sum(axis=1, keepdims=True)))[:, 0]
+
+
 def candidates(n_rows, exclude=(), allow=None):
     """Return the ascending rows that may be answers."""
     rows = np.arange(n_rows) if allow is None else np.unique(np.asarray(allow, dtype=np.int64))

@@ -5,7 +5,7 @@ import pytest
 
 from fastrec.runtime import isa
 from fastrec.search.result import TopK
-from tests.reference.topk import assert_answers, assert_same, scores_of
+from tests.reference.topk import assert_answers, assert_same, log_sum_exp, scores_of
 
 SIZES = (1, 3, 17, 100, 129)
 NO_LISTS = (None, None, None)
@@ -30,7 +30,19 @@ class Shortlists:
         self.counts = np.zeros(n_queries, np.int64)
 
 
-def scan(kernel, items, queries, k, ranges, *, bias=None, rows=None, exclude=NO_LISTS, lists=None):
+def scan(
+    kernel,
+    items,
+    queries,
+    k,
+    ranges,
+    *,
+    bias=None,
+    rows=None,
+    exclude=NO_LISTS,
+    lists=None,
+    sums=None,
+):
     """Scan some ranges of rows and return the shortlists."""
     panels = np.empty(kernel.packed_size(*queries.shape), np.float32)
     kernel.pack(queries, panels)
@@ -48,6 +60,7 @@ def scan(kernel, items, queries, k, ranges, *, bias=None, rows=None, exclude=NO_
             lists.counts,
             k,
             scratch,
+            *(sums or (None, None, None)),
             start,
             stop,
         )
@@ -160,3 +173,55 @@ def test_read_sees_every_number(kernel, ahead):
     for place in (0, 511, 1000, 1002):
         values[place] = place + 1
         assert kernel.read(values, 0, len(values), ahead) == place + 1
+
+
+def summed(kernel, items, queries, ranges, *, bias=None):
+    """Return the log of the sum of exponentials of each query's scores."""
+    shape = -(-len(items) // kernel.SUM_ROWS), -(-len(queries) // 32) * 32
+    sums, peaks = np.full(shape, np.nan), np.full(shape, np.nan, np.float32)
+    parts = np.full(shape[1], np.nan, np.float32)
+    scan(kernel, items, queries, 1, ranges, bias=bias, sums=(sums, peaks, parts))
+    chunks = np.log(sums[:, : len(queries)]) + peaks[:, : len(queries)]
+    return np.logaddexp.reduce(chunks, axis=0)
+
+
+@pytest.mark.parametrize("dim", SIZES)
+@pytest.mark.parametrize("n_queries", SIZES)
+def test_exponentials_are_summed_at_odd_sizes(kernel, dim, n_queries):
+    for n_items in (*SIZES, kernel.SUM_ROWS + 5):
+        items, queries = normal(n_items, dim), normal(n_queries, dim, seed=1) / np.float32(dim)
+        found = summed(kernel, items, queries, [(0, n_items)])
+        np.testing.assert_allclose(found, log_sum_exp(scores_of(items, queries)), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("n_queries", [1, 2, 3, 7, 13, 50])
+def test_neither_the_batch_nor_the_ranges_change_a_bit_of_a_sum(kernel, n_queries):
+    step = kernel.SUM_ROWS
+    items, queries = normal(3 * step + 7, 33), normal(50, 33, seed=1)
+    whole = summed(kernel, items, queries, [(0, len(items))])
+    ranges = [(0, step), (step, step), (step, 3 * step), (3 * step, len(items))]
+    part = summed(kernel, items, queries[:n_queries], ranges)
+    np.testing.assert_array_equal(part, whole[:n_queries])
+
+
+@pytest.mark.parametrize("n_queries", [1, 7, 13, 50])
+@pytest.mark.parametrize("spread", [1.0, 30.0, 1000.0])
+def test_scores_of_any_size_are_summed(kernel, n_queries, spread):
+    items = np.sort(normal(3000, 1), axis=0) * np.float32(spread)  # each above the one before
+    queries = np.linspace(-1, 1, n_queries, dtype=np.float32)[:, None]
+    bias = normal(3000, 1, seed=2)[:, 0]
+    found = summed(kernel, items, queries, [(0, 3000)], bias=bias)
+    scores = scores_of(items, queries, bias=bias)
+    np.testing.assert_allclose(found, log_sum_exp(scores), rtol=3e-7, atol=2e-6)
+
+
+def test_each_exponential_is_right_to_six_digits(kernel):
+    scores = np.linspace(-80, 19.9, 2001, dtype=np.float32)
+    for score in scores.tolist():
+        items = np.array([[0.0], [score]], np.float32)
+        sums, peaks = np.zeros((1, 32)), np.zeros((1, 32), np.float32)
+        room = (sums, peaks, np.zeros(32, np.float32))
+        one = np.ones((20, 1), np.float32)
+        scan(kernel, items, one, 1, [(0, 2)], sums=room)
+        exact = 1 + np.exp(np.float64(np.float32(score)))
+        assert sums[0, :20] == pytest.approx(np.full(20, exact), rel=3e-7)

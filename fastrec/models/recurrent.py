@@ -1,0 +1,333 @@
+"""What a recurrent recommender keeps and how it is trained: its net, checkpoints, files."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastrec.data import IdMap, Interactions
+from fastrec.errors import DivergedError, InputError
+from fastrec.models.catalogue import Catalogue
+from fastrec.models.features import FeatureRows
+from fastrec.models.recurrent_params import OPTIMIZERS, RecurrentParams
+from fastrec.models.resuming import Training, place_in, prepare_run
+from fastrec.models.vector_model import VectorRecommender
+from fastrec.nn.network import Architecture, RecurrentNetwork
+from fastrec.runtime import isa
+from fastrec.runtime.arrays import aligned_empty, stride_of
+from fastrec.runtime.threads import Team, resolve_threads
+from fastrec.storage import model_file
+from fastrec.training.batches import PRODUCTS_A_BLOCK, Limits, Sessions
+from fastrec.training.loop import Meter, Run, run_epochs
+from fastrec.training.negatives import noise_table
+from fastrec.training.rnn import Draws, RnnEpochs, Schedule
+
+BETAS = 0.9, 0.999  # Kingma and Ba, "Adam" (2015)
+EPSILON = 1e-8
+# What a step's events may take beside the parameters; the promise is 300 MB of work in all.
+STEP_BYTES = 224 << 20
+LARGEST_WEIGHT = 1e4  # of a layer: with one, all gates are saturated, and no state means anything
+WORK_OF_ITEM = 24  # bytes: noise table, logarithms, maps
+WORK_OF_SESSION = 24  # bytes: what there is to predict, the order of an epoch
+
+
+def optimizer_slots(kind: str, momentum: float, columns: int) -> int:
+    """Return the floats of an optimizer's state for a row of so many padded columns."""
+    if kind == "row_adagrad":
+        return 1
+    if kind == "adam":
+        return 2 * columns
+    return (int(kind == "adagrad") + int(momentum > 0)) * columns
+
+
+class RecurrentModel(RecurrentParams, VectorRecommender):
+    """The net of a recommender, trained in steps; a subclass has the parameters."""
+
+    _network: RecurrentNetwork
+    _features: FeatureRows | None = None
+    _fitted_features: dict[str, list[str]]
+    _training: Training | None = None
+
+    def _is_fitted(self) -> bool:
+        return hasattr(self, "_network")
+
+    # Beginning
+
+    def _begin(self, log: Interactions) -> None:
+        catalogue = Catalogue.of(log, self.min_count)
+        self._features, self._fitted_features = self._features_of(log), self._feature_names()
+        self._network = RecurrentNetwork.new(
+            self._architecture(), len(catalogue.item_ids), self._feature_rows(), self.seed
+        )
+        self._take(catalogue)
+
+    def _extend(self, log: Interactions) -> None:
+        """Take new items, categories and users into copies of the parameters."""
+        asked = self._architecture().to_dict() | self._feature_names()
+        fitted = self._network.architecture.to_dict() | self._fitted_features
+        for name, value in asked.items():
+            if value != fitted[name]:
+                raise InputError(
+                    f"{name} is {value!r}, but this model was fitted with {fitted[name]!r}, which "
+                    "its weights are made for; set it back, or fit anew"
+                )
+        catalogue = Catalogue(self.item_ids, self.item_counts).extended(log, self.min_count)
+        self._features = self._features_of(log, self._features)
+        self._network = self._network.extended(
+            len(catalogue.item_ids), self._feature_rows(), self.seed
+        )
+        self._take(catalogue)
+
+    def _take(self, catalogue: Catalogue) -> None:
+        self.item_ids, self.item_counts = catalogue.item_ids, catalogue.item_counts
+        self.user_ids = self._features.user_ids if self._features is not None else None
+        self._forget_answers()
+
+    def _features_of(self, log: Interactions, old: FeatureRows | None = None) -> FeatureRows | None:
+        context, users = tuple(self.context), tuple(self.user_features)
+        return FeatureRows.of(log, context, users, old) if context or users else None
+
+    def _feature_names(self) -> dict[str, list[str]]:
+        return {"context": list(self.context), "user_features": list(self.user_features)}
+
+    def _feature_rows(self) -> int:
+        return self._features.count if self._features is not None else 0
+
+    # Training
+
+    def _limits(self, network: RecurrentNetwork, columns: int) -> Limits:
+        """Return what steps may hold, so that a step's memory and a block's time are bounded."""
+        one, many = (
+            self._step_bytes(network, self.batch_size, events, columns, 1) for events in (1, 1025)
+        )
+        an_event = (many - one) / 1024
+        most = max(1, int((STEP_BYTES - one) / an_event))
+        scored = len(network.outputs) if self.loss == "softmax" else self.negatives
+        products = len(network.dense) + (scored + 1) * stride_of(network.architecture.units)
+        return Limits(
+            self.batch_size,
+            self.truncation,
+            most,
+            max(1, PRODUCTS_A_BLOCK // (3 * products)),
+        )
+
+    def _step_bytes(
+        self, network: RecurrentNetwork, rows: int, events: int, columns: int, threads: int
+    ) -> int:
+        """Return what the compiled trainer takes for steps of so many rows and events."""
+        bytes_: int = isa.load("rnn").Trainer.work_bytes(
+            network.compiled,
+            loss=self.loss,
+            negatives=self.negatives,
+            max_rows=rows,
+            max_events=events,
+            max_features=columns,
+            threads=threads,
+        )
+        return bytes_
+
+    def _slots(self, network: RecurrentNetwork) -> dict[str, np.ndarray]:
+        """Return the optimizer's state at its beginning, by the names of the compiled trainer."""
+        kind, momentum = self.optimizer, self.momentum
+        matrices: dict[str, np.ndarray | None] = {"output": network.outputs}
+        matrices |= {"input": network.inputs, "feature": network.features}
+        if network.inputs is network.outputs:
+            del matrices["input"]
+        slots = {}
+        for name, matrix in matrices.items():
+            if matrix is not None:
+                columns = optimizer_slots(kind, momentum, matrix.shape[1])
+                slots[f"{name}_slots"] = _zeros(len(matrix), columns)
+        slots["dense_slots"] = _zeros(optimizer_slots(kind, momentum, 1), len(network.dense))
+        if network.bias is not None:
+            slots["bias_slots"] = _zeros(len(network.bias), optimizer_slots(kind, momentum, 1))
+        return {name: array for name, array in slots.items() if array.size}
+
+    def _noise(self) -> dict[str, Any]:
+        """Return the arguments of the trainer that say what events are compared with."""
+        if self.loss == "softmax":
+            return {}
+        noise: dict[str, Any] = {"noise": noise_table(self.item_counts, self.ns_exponent)}
+        if self.loss == "sampled_softmax" and self.logq:
+            logs = np.log(np.maximum(self.item_counts, 1e-9)) * self.ns_exponent
+            top = logs.max()
+            chance = np.exp(logs - top)
+            noise["log_q"] = (logs - top - np.log(chance.sum()) + np.log(self.negatives)).astype(
+                np.float32
+            )
+        return noise
+
+    def _train(
+        self, run: Run, log: Interactions, resumed: model_file.ModelFile | None = None
+    ) -> None:
+        network, features = self._network, self._features
+        columns = len(features.context) + len(features.users) if features is not None else 0
+        sessions = Sessions.of(log, Catalogue(self.item_ids, self.item_counts).rows_of(log))
+        limits = self._limits(network, columns)
+        rows, events = _largest_step(self.batching, limits, sessions.targets)
+        slots = self._slots(network)
+        kind = float(OPTIMIZERS.index(self.optimizer))
+        settings = [kind, 0.0, self.momentum, *BETAS, EPSILON, self.weight_decay, 1.0, 1.0]
+        with Team(resolve_threads(self.threads)) as team:
+            trainer = isa.load("rnn").Trainer(
+                network.compiled,
+                loss=self.loss,
+                negatives=self.negatives,
+                optimizer=np.array(settings, np.float32),
+                **self._noise(),
+                **slots,
+                input_dropout=self.input_dropout,
+                state_dropout=self.state_dropout,
+                clip=self.clip,
+                bpr_regularization=self.bpr_regularization,
+                elu=self.elu,
+                max_rows=rows,
+                max_events=events,
+                max_features=columns,
+                threads=team.threads,
+            )
+            epochs = RnnEpochs(
+                trainer,
+                sessions,
+                self.batching,
+                limits,
+                Schedule(self.schedule, self.learning_rate, self.epochs),
+                Draws(self.seed, len(run.history) - run.done_epochs),
+                team,
+                features_at=None if features is None else lambda at: features.at(log, at),
+                place=None if resumed is None else place_in(resumed),
+            )
+            run.events = epochs.events
+            self._training = Training(trainer, slots, epochs, log)
+            if resumed is not None:
+                self._training.restore(resumed)
+
+            def train_epoch(epoch: int, meter: Meter) -> None:
+                self._forget_answers()
+                epochs.train(epoch, meter)
+                self._check_weights(epoch)
+
+            try:
+                run_epochs(run, train_epoch)
+            finally:
+                self._training = None
+
+    def _check_weights(self, epoch: int) -> None:
+        """Raise where cosine scores, which are bounded, hide that the layers have blown up."""
+        dense = self._network.dense
+        largest = max(float(dense.max()), -float(dense.min()))
+        if not largest <= LARGEST_WEIGHT:
+            raise DivergedError(
+                f"the weights of the layers have grown to {largest:.3g} after epoch {epoch + 1}; "
+                "lower learning_rate and fit again"
+            )
+
+    # Memory
+
+    def _estimated_memory(self, log: Interactions) -> dict[str, int]:
+        counts = log.item_counts()
+        items = max(1, int((counts >= self.min_count).sum()))
+        features = self._features_of(log)
+        rows = features.count if features is not None else 0
+        columns = len(features.context) + len(features.users) if features is not None else 0
+        net = self._architecture()
+        parameters = 4 * net.parameter_floats(items, rows)
+        # Memory that nobody writes to takes no room: the kernel is asked about a net of this size.
+        inputs = outputs = aligned_empty((items, stride_of(net.units)))
+        if net.item_inputs != "tied":
+            inputs = aligned_empty((items, net.input_columns))
+        network = RecurrentNetwork(
+            net, aligned_empty((net.dense_floats(),)), inputs, outputs, None, None
+        )
+        lengths = np.diff(log.history_offsets) - 1
+        limits = self._limits(network, columns)
+        threads = resolve_threads(self.threads)
+        step = self._step_bytes(
+            network, *_largest_step(self.batching, limits, lengths), columns, threads
+        )
+        work = step + WORK_OF_ITEM * items + 4 * len(counts) + WORK_OF_SESSION * len(lengths)
+        if (counts < self.min_count).any():
+            work += (4 if len(log) < 2**31 else 8) * len(log)
+        bias = items if net.has_bias else 0
+        slots = 4 * (
+            optimizer_slots(self.optimizer, self.momentum, 1) * (net.dense_floats() + bias)
+            + optimizer_slots(self.optimizer, self.momentum, stride_of(net.units)) * items
+            + optimizer_slots(self.optimizer, self.momentum, net.input_columns)
+            * (rows + (items if net.item_inputs != "tied" else 0))
+        )
+        return {
+            "parameters": parameters,
+            "optimizer": slots,
+            "log": log.nbytes,
+            "work": work,
+            "total": parameters + slots + log.nbytes + work,
+        }
+
+    # Checkpoints
+
+    def _save_checkpoint(self, path: str, run: Run) -> None:
+        """Write a model file that :meth:`_resume` goes on from; called while the model trains."""
+        name, params, arrays, state = self._content()
+        if self._training is not None:
+            arrays, state = self._training.written(arrays, state, run)
+        model_file.save(path, name, params, arrays, state)
+
+    def _resume(self, run: Run, log: Interactions, saved: model_file.ModelFile) -> None:
+        """Go on with the run that a checkpoint holds, from the state that it holds."""
+        history = self.history
+        self._restore(saved.arrays, saved.state)
+        self.history = history
+        prepare_run(run, saved)
+        self._train(run, log, saved)
+
+    # Files
+
+    def _parameters(self) -> dict[str, np.ndarray]:
+        return self._network.arrays()
+
+    def _arrays(self) -> dict[str, np.ndarray]:
+        features = self._features.arrays() if self._features is not None else {}
+        return {
+            **self._parameters(),
+            "item_counts": self.item_counts,
+            **self.item_ids.to_arrays("item_ids"),
+            **features,
+        }
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            **super()._state(),
+            "architecture": self._network.architecture.to_dict(),
+            "feature_names": self._fitted_features,
+            "features": self._features.state() if self._features is not None else None,
+        }
+
+    def _restore(self, arrays: dict[str, np.ndarray], state: dict[str, Any]) -> None:
+        super()._restore(arrays, state)
+        catalogue = Catalogue(IdMap.from_arrays("item_ids", arrays), arrays["item_counts"])
+        if len(catalogue.item_counts) != len(catalogue.item_ids):
+            raise ValueError("item_counts of another length than item_ids")
+        features, self._fitted_features = state["features"], state["feature_names"]
+        self._features = None if features is None else FeatureRows.restored(arrays, features)
+        self._network = RecurrentNetwork.restored(
+            Architecture(**state["architecture"]), arrays, len(catalogue.item_ids)
+        )
+        self._take(catalogue)
+
+
+def _zeros(rows: int, columns: int) -> np.ndarray:
+    array = aligned_empty((rows, columns))
+    array.fill(0)
+    return array
+
+
+def _largest_step(batching: str, limits: Limits, targets: np.ndarray) -> tuple[int, int]:
+    """Return the most rows and events that a step of a log has."""
+    longest = int(targets.max(initial=1))
+    rows = min(limits.batch_size, max(1, int((targets > 0).sum())))
+    row_events = limits.lane_events if batching == "lanes" else limits.row_events
+    events = rows * min(row_events, max(longest, 1))
+    if batching == "sessions":
+        events = min(events, max(limits.events_a_step, 1))
+    return rows, events

@@ -1,0 +1,227 @@
+"""The epochs of a recurrent net: a plan of steps, a team that runs them, a place to go on from.
+
+Every block of steps is one call of the compiled trainer by all threads of the team.
+Between two blocks the thread that called ``fit`` looks at the loss, tells the
+callbacks and prepares the next block; nothing is being written then, so that a
+checkpoint is whole.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from fastrec.errors import DivergedError, InputError
+from fastrec.runtime.random import generator, stream_key
+from fastrec.runtime.threads import Team
+from fastrec.training.batches import Block, Limits, Sessions, lane_blocks, session_blocks
+from fastrec.training.loop import Meter
+
+BATCHINGS = {"sessions": session_blocks, "lanes": lane_blocks}
+SCHEDULES = ("constant", "linear", "cosine")
+
+FeaturesAt = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+"""Returns the feature rows of some places of the log and what they are multiplied with."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A learning rate over a run: constant, or falling to zero along a line or half a cosine."""
+
+    name: str
+    rate: float
+    epochs: int
+
+    def at(self, epochs_done: float) -> float:
+        """Return the rate after a number of epochs."""
+        done = epochs_done / self.epochs
+        if self.name == "linear":
+            return self.rate * (1 - done)
+        if self.name == "cosine":
+            return self.rate * 0.5 * (1 + math.cos(math.pi * done))
+        return self.rate
+
+
+@dataclass
+class Place:
+    """How far a run is: what a checkpoint keeps beside the arrays.
+
+    Attributes
+    ----------
+    epoch : int
+        Epochs of this run that are done.
+    block : int
+        Blocks of the next one that are done.
+    events : int
+        Events in these.
+    loss, weight : float
+        The summed loss of these events, and their summed weight.
+    seconds : float
+        What these have taken.
+    """
+
+    epoch: int = 0
+    block: int = 0
+    events: int = 0
+    loss: float = 0.0
+    weight: float = 0.0
+    seconds: float = 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields by name."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Draws:
+    """What the random draws of a run come from.
+
+    Attributes
+    ----------
+    seed : int
+    past_epochs : int
+        Epochs before this run, so that training on does not repeat the draws of the first.
+    """
+
+    seed: int
+    past_epochs: int
+
+    def order(self, epoch: int) -> np.random.Generator:
+        """Return the generator that orders the sessions of an epoch."""
+        return generator(self.seed, "rnn", "order", self.past_epochs + epoch)
+
+    def key(self, epoch: int) -> int:
+        """Return the key of the stream that an epoch's steps draw from."""
+        return stream_key(self.seed, "rnn", "steps", self.past_epochs + epoch)
+
+
+class RnnEpochs:
+    """Runs a compiled ``Trainer`` over the sessions of a log, epoch by epoch.
+
+    Parameters
+    ----------
+    trainer : fastrec.native.<level>.rnn.Trainer
+        What is read and written.
+    sessions : Sessions
+        What is trained on.
+    batching : str
+        A key of ``BATCHINGS``.
+    limits : Limits
+        What steps and blocks may hold.
+    schedule : Schedule
+    draws : Draws
+    team : Team
+        The threads of the fit.
+    features_at : callable or None
+        The features of each event.
+    place : Place or None
+        Where an earlier process was when it wrote the arrays that the trainer goes on with.
+
+    Attributes
+    ----------
+    place : Place
+        How far this run is.
+    skipped : int
+        Sessions with nothing to predict.
+    events : int
+        Events of an epoch.
+    """
+
+    def __init__(
+        self,
+        trainer: Any,
+        sessions: Sessions,
+        batching: str,
+        limits: Limits,
+        schedule: Schedule,
+        draws: Draws,
+        team: Team,
+        *,
+        features_at: FeaturesAt | None = None,
+        place: Place | None = None,
+    ) -> None:
+        self._trainer, self._sessions, self._team = trainer, sessions, team
+        self._plan, self._limits = BATCHINGS[batching], limits
+        self._schedule, self._draws, self._features_at = schedule, draws, features_at
+        self.place = place or Place()
+        self._targets = sessions.targets
+        is_used = self._targets > 0
+        self.skipped = len(is_used) - int(is_used.sum())
+        self.events = int(self._targets[is_used].sum())
+        if self.events == 0:
+            raise InputError(
+                f"there is nothing to learn from: none of the {len(is_used)} sessions has two "
+                "items that min_count keeps; give longer sessions, or lower min_count"
+            )
+
+    def train(self, epoch: int, meter: Meter) -> None:
+        """Train the epoch at the place at hand and keep the meter up to date.
+
+        Raises
+        ------
+        DivergedError
+            The loss became NaN or infinite.
+        InputError
+            No event has any weight.
+        """
+        place = self.place
+        meter.details["skipped_sessions"] = self.skipped
+        meter.go_on(place.events, place.loss, place.weight, place.seconds)
+        self._trainer.totals = place.loss, place.weight
+        key = self._draws.key(epoch)
+        try:
+            for number, block in enumerate(
+                self._plan(self._targets, self._limits, self._draws.order(epoch))
+            ):
+                if number < place.block:
+                    continue
+                rate = self._schedule.at(epoch + place.events / self.events)
+                self._train_block(block, key, rate)
+                place.block, place.events = number + 1, place.events + block.events
+                self._look(meter)
+                steps = block.first_step + block.steps
+                meter.log(learning_rate=rate, steps=steps)
+                if meter.is_cut:
+                    break
+        except KeyboardInterrupt:
+            with suppress(DivergedError):  # what ended the run is what the caller should see
+                self._look(meter)
+            raise
+        if place.weight == 0:
+            raise InputError(
+                "there is nothing to learn from: value gives every event that follows another "
+                "the weight 0; raise it, or leave value out"
+            )
+        self.place = Place(epoch + 1)
+
+    def _look(self, meter: Meter) -> None:
+        """Take the trainer's totals."""
+        place = self.place
+        place.loss, place.weight = self._trainer.totals
+        place.seconds = meter.seconds
+        meter.update(place.events, place.loss, place.weight, "learning_rate")
+
+    def _train_block(self, block: Block, key: int, rate: float) -> None:
+        places = self._sessions.places_of(block)
+        value = self._sessions.log.value
+        ids, values = self._features_at(places.values) if self._features_at else (None, None)
+        arguments = (
+            self._sessions.items_at(places.values),
+            places.offsets[:-1],
+            block.length,
+            block.slot,
+            block.fresh.view(np.uint8),
+            block.step_rows,
+            block.first_step,
+            key,
+            rate,
+            None if value is None else np.ascontiguousarray(value[places.values], np.float32),
+            ids,
+            values,
+        )
+        self._team.run(lambda rank: self._trainer.run(rank, *arguments), self._trainer.abort)
