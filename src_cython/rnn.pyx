@@ -337,17 +337,13 @@ cdef class Trainer:
                  float elu=0.0, int64_t max_rows, int64_t max_events, int64_t max_features=0,
                  int threads=1):
         cdef RnnTrainer *t = &self.trainer
-        cdef float[::1] written
-        cdef float[:, ::1] matrix
         cdef char[::1] memory
         self.network = network
         self.arrays = [optimizer, noise, log_q, dense_slots, input_slots, output_slots, bias_slots,
                        feature_slots]
-        for array in network.arrays:  # refuses what may not be written
-            if array is not None and array.ndim == 1:
-                written = array.base
-            elif array is not None:
-                matrix = array.base
+        for array in network.arrays:
+            if array is not None and not np.asarray(array.base).flags.writeable:
+                raise ValueError("a network of arrays that may not be written is not trained")
         t.net = &network.net
         t.loss.kind = LOSSES.index(loss)
         t.loss.regularization = bpr_regularization

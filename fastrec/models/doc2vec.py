@@ -22,7 +22,7 @@ from fastrec.runtime.random import stream_key
 from fastrec.runtime.threads import Team, resolve_threads
 from fastrec.search import Recommendations, Vectors
 from fastrec.training.loop import Run
-from fastrec.training.sgns import DOCUMENT_PIECE, LARGEST_PIECE
+from fastrec.training.sgns import LARGEST_PIECE
 
 # Inference hands out documents of about this many words at once, so that threads share the work
 # evenly and Ctrl-C is heard; longer documents go epoch by epoch.
@@ -76,7 +76,6 @@ class Doc2Vec(WordModel):
     """
 
     window: int
-    _largest_piece = DOCUMENT_PIECE
     _documents: np.ndarray
     _document_vectors: Vectors | None = None
     document_ids: IdMap
