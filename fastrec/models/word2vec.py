@@ -20,14 +20,14 @@ from fastrec.runtime import checks
 from fastrec.runtime.arrays import stride_of
 from fastrec.search import Recommendations, Vectors
 from fastrec.training.loop import Run
-from fastrec.training.sgns import DOCUMENT_PIECE
+from fastrec.training.sgns import TEXT_PIECE
 
 
 class WordModel(Embedder, SkipGramModel):
     """A model of the skip-gram family that reads text: words for items, documents for histories."""
 
     _item_noun = "word"
-    _largest_piece = DOCUMENT_PIECE
+    _largest_piece = TEXT_PIECE
 
     def _check_params(self) -> None:
         super()._check_params()

@@ -30,7 +30,7 @@ SMALLEST_PIECE = 256
 # CBOW on 2 M words of an encyclopaedia has a held-out loss of 2.255 in pieces of 8192 tokens, 2.248
 # of 1024 and 2.243 of 256 (means of three seeds, standard deviation up to .004); skip-gram
 # has 2.407 to 2.409 in all of them.
-DOCUMENT_PIECE = 256
+TEXT_PIECE = 256
 PIECES = 64  # that a short log is cut into, so that several threads find work
 WORK_AT_ONCE = 1 << 30  # products of one kernel call: a tenth of a second, so Ctrl-C is heard
 DOUBLES_PER_LINE = 8  # the totals of one thread fill a cache line
