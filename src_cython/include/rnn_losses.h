@@ -69,8 +69,9 @@ static inline float rnn_own_score(const RnnLoss *loss, float y) {
 
 /* Finish the scores of a group and sum them up.
  *
- * scores: count rows of `events` columns (a multiple of 16), written; samples, offsets: item of each
- * row, and what its scores still lack; targets, own: item and score of each event's target. */
+ * scores: count rows of `events` columns (a multiple of SIMD_LANES), written; samples, offsets: item
+ * of each row, and what its scores still lack; targets, own: item and score of each event's
+ * target. */
 static void rnn_group_sums(const RnnLoss *loss, float *scores, int64_t count, int64_t events,
                            const int32_t *samples, const float *offsets, const int32_t *targets,
                            const float *own, RnnSums sums) {
@@ -98,6 +99,7 @@ static void rnn_group_sums(const RnnLoss *loss, float *scores, int64_t count, in
         for (int64_t e = 0; e < events; e += SIMD_LANES) {
             simd_float s = simd_load(row + e), p;
             p = rnn_exp_below(s, simd_load(most + e));
+            p = simd_if_negative(simd_sub(s, simd_set1(RNN_MASKED)), simd_set1(0.0f), p);
             simd_store(sums.total + e, simd_add(simd_load(sums.total + e), p));
             if (is_softmax) {
                 simd_store(row + e, p);

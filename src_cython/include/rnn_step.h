@@ -51,7 +51,7 @@ typedef struct {
 
 /* One step, laid out. Two of these take turns, so that a step is laid out during the one before. */
 typedef struct {
-    int64_t rows, events, padded; /* events padded to a multiple of 16 */
+    int64_t rows, events, padded; /* events padded to a multiple of SIMD_LANES */
     int64_t tile_rows, tiles;
     const int64_t *starts;
     const int32_t *lengths, *slots;
@@ -248,7 +248,7 @@ static void rnn_lay_out(RnnTrainer *t, const RnnBatches *b, int64_t number) {
         }
     }
     s->tile_slab[s->tiles] = slab, s->slab_event[slab] = event;
-    s->events = event, s->padded = (event + 15) & ~(int64_t)15;
+    s->events = event, s->padded = (event + SIMD_LANES - 1) / SIMD_LANES * SIMD_LANES;
     int32_t *samples = s->ids, *targets = samples + t->samples, *inputs = targets + event;
     if (t->loss.kind == RNN_SOFTMAX) {
         for (int64_t j = 0; j < t->samples; j++) samples[j] = (int32_t)j;
