@@ -74,7 +74,13 @@ def train(
     """
     cls = model_class(model)
     fitted = cls(**parse_settings(cls, settings or []))
-    of_logs: dict[str, Any] = {"item": item, "user": user, "session": session, "order": order, "time": time}
+    of_logs: dict[str, Any] = {
+        "item": item,
+        "user": user,
+        "session": session,
+        "order": order,
+        "time": time,
+    }
     of_logs |= {"time_unit": time_unit, "value": value, "context": context}
     options: dict[str, Any] = {"callbacks": _stopping(stop_on, patience)}
     if isinstance(fitted, Embedder):
