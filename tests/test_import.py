@@ -24,7 +24,11 @@ def loaded_by(code, *arguments):
     return set(done.stdout.split())
 
 
-@pytest.fixture(scope="module", params=[fr.Item2Vec(dim=8, epochs=1, threads=1), fr.Popularity()])
+@pytest.fixture(
+    scope="module",
+    params=[fr.Item2Vec(dim=8, epochs=1, threads=1), fr.Popularity(), fr.ItemKNN()],
+    ids=lambda model: type(model).__name__,
+)
 def saved(request, tmp_path_factory):
     path = tmp_path_factory.mktemp("models") / "m.fastrec"
     request.param.fit([["a", "b", "c"], ["b", "c", "d"]]).save(path)

@@ -14,6 +14,7 @@ import numpy as np
 from fastrec.data import Interactions, Queries, as_interactions
 from fastrec.errors import InputError
 from fastrec.models.catalogue import Catalogue, Tokens
+from fastrec.models.history_weights import check_history_params, decayed_weights
 from fastrec.models.skipgram import SkipGramModel
 from fastrec.models.vector_model import VectorRecommender
 from fastrec.runtime import checks
@@ -147,13 +148,7 @@ class Item2Vec(VectorRecommender, SkipGramModel):
 
     def _check_answer_params(self) -> None:
         """Check the parameters that answers depend on; they may be changed after a fit."""
-        if self.history_items is not None:
-            checks.whole_number("history_items", self.history_items)
-        decay = checks.real_number("history_decay", self.history_decay, 0, 1)
-        if decay == 0:
-            raise InputError(
-                "history_decay must be above 0; history_items=1 asks for the last item"
-            )
+        check_history_params(self.history_items, self.history_decay)
         checks.one_of("score_by", self.score_by, ("context", "item"))
         checks.one_of("metric", self.metric, ("dot", "cosine"))
 
@@ -234,22 +229,7 @@ class Item2Vec(VectorRecommender, SkipGramModel):
     def _history_weights(self, queries: Queries) -> tuple[np.ndarray, np.ndarray]:
         """Return the weight of each history item, and the sum of each history, float64."""
         self._check_answer_params()
-        histories = queries.histories
-        owner = histories.row_numbers
-        places = np.arange(histories.offsets[0], histories.offsets[-1])
-        age = histories.offsets[1:][owner] - 1 - places
-        weights = np.power(self.history_decay, age, dtype=np.float64)
-        if self.history_items is not None:
-            weights[age >= self.history_items] = 0.0
-        if queries.history_value is not None:
-            value = queries.history_value[histories.offsets[0] : histories.offsets[-1]]
-            if (value < 0).any():
-                raise InputError(
-                    "values of history items are weights and must be at least 0, got "
-                    f"{float(value.min())}"
-                )
-            weights *= value
-        return weights, np.bincount(owner, weights=weights, minlength=len(histories))
+        return decayed_weights(queries, self.history_items, self.history_decay)
 
     def _forget_answers(self) -> None:
         super()._forget_answers()

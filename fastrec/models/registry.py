@@ -16,18 +16,22 @@ if TYPE_CHECKING:
 _MODULES = {
     "Doc2Vec": "fastrec.models.doc2vec",
     "Item2Vec": "fastrec.models.item2vec",
+    "ItemKNN": "fastrec.models.item_knn",
     "Phrases": "fastrec.models.phrases",
     "PlaylistRNN": "fastrec.models.playlist_rnn",
     "Popularity": "fastrec.models.popularity",
     "SentenceVectors": "fastrec.models.sentence",
+    "SessionKNN": "fastrec.models.session_knn",
     "Word2Vec": "fastrec.models.word2vec",
 }
 MODEL_NAMES = {
     "doc2vec": "Doc2Vec",
+    "item-knn": "ItemKNN",
     "item2vec": "Item2Vec",
     "playlist-rnn": "PlaylistRNN",
     "popularity": "Popularity",
     "sentencevectors": "SentenceVectors",
+    "session-knn": "SessionKNN",
     "word2vec": "Word2Vec",
 }
 """Command-line names of the models, and the classes that they name."""

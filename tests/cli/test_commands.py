@@ -55,6 +55,28 @@ def test_train_reads_a_saved_log(fastrec, folder, tmp_path):
     assert done.json["events"] == 800
 
 
+@pytest.mark.parametrize(
+    ("name", "setting", "expected"),
+    [
+        ("item-knn", "history_items=1", ("ItemKNN", {"history_items": 1})),
+        ("session-knn", "recency=50", ("SessionKNN", {"recency": 50.0})),
+    ],
+)
+def test_train_counts_neighbours(fastrec, folder, tmp_path, name, setting, expected):
+    out = tmp_path / "m.fastrec"
+    done = fastrec(
+        *("train", name, "--data", folder / "train.parquet", *TRAIN, "--out", out),
+        *("--set", setting),
+    )
+    assert done.code == 0
+    model = fr.load(out)
+    assert (type(model).__name__, model.get_params() | expected[1]) == (
+        expected[0],
+        model.get_params(),
+    )
+    assert model.recommend([[1, 2]], 1).items.tolist() == [[3]]
+
+
 def test_train_validates_and_stops_early(fastrec, folder, tmp_path):
     done = fastrec(
         *("train", "item2vec", "--data", folder / "train.parquet", *TRAIN),

@@ -12,6 +12,8 @@ MODELS = {
     "playlist-rnn": lambda **params: fr.PlaylistRNN(
         **{"units": 16, "epochs": 6, "batch_size": 16, "negatives": 20, **params}
     ),
+    "item-knn": lambda **params: fr.ItemKNN(**params),
+    "session-knn": lambda **params: fr.SessionKNN(**params),
 }
 """A factory per model, quick to fit on :func:`islands`."""
 

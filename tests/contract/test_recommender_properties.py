@@ -15,6 +15,8 @@ FACTORIES = {
     "popularity": fr.Popularity,
     "item2vec": lambda: fr.Item2Vec(dim=3, epochs=1, negatives=2, threads=1),
     "playlist-rnn": lambda: fr.PlaylistRNN(units=3, epochs=1, negatives=2, batch_size=2),
+    "item-knn": fr.ItemKNN,
+    "session-knn": fr.SessionKNN,
 }
 
 

@@ -24,6 +24,11 @@ def float32_scores(model, items):
         network = model._network
         states = network.encode(fr.Ragged.from_lists([known]))
         return network.output_vectors().astype(np.float64) @ network.queries(states)[0]
+    if isinstance(model, (fr.ItemKNN, fr.SessionKNN)):  # whose scores have references of their own
+        answer = model.recommend([items], len(model.item_ids), exclude_seen=False)
+        scores = np.empty(len(model.item_ids), np.float32)
+        scores[model.item_ids.encode(answer.items[0])] = answer.scores[0]
+        return scores
     weights = model.history_decay ** np.arange(len(known))[::-1].astype(np.float64)
     vectors = model.item_vectors.matrix[known].astype(np.float64)
     asked = weights @ vectors / weights.sum()

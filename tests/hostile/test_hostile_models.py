@@ -82,6 +82,19 @@ MODELS = {
             g.log
         ),
     ),
+    **with_options(
+        "ItemKNN",
+        sorted(fr.ItemKNN().get_params()),
+        lambda g, **option: fr.ItemKNN(**option).fit(g.log),
+    ),
+    **with_options(
+        "SessionKNN",
+        sorted(fr.SessionKNN().get_params()),
+        lambda g, **option: fr.SessionKNN(**option).fit(g.log).recommend([[1]]),
+    ),
+    "ItemKNN.memory": lambda g, x: fr.ItemKNN().memory(x),
+    "ItemKNN.similar_items": lambda g, x: fr.ItemKNN().fit(g.log).similar_items(x),
+    "SessionKNN.memory": lambda g, x: fr.SessionKNN().memory(x),
     "set_params": lambda g, x: fr.Item2Vec(dim=4, epochs=1).fit(g.log).set_params(score_by=x),
     "Recommender.fit": lambda g, x: fr.Recommender().fit(x),
     "save": lambda g, x: g.model.save(x),
