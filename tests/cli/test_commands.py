@@ -240,9 +240,8 @@ def test_plot_history_draws_loss_and_metrics(fastrec, tmp_path):
     model = fr.PlaylistRNN(units=4, epochs=3, negatives=4).fit(rows, validation=queries)
     model.save(tmp_path / "m.fastrec")
     out = tmp_path / "curves.png"
-    done = fastrec(
-        "plot", "history", tmp_path / "m.fastrec", "--out", out, "--title", "A", "--json"
-    )
+    arguments = ("plot", "history", tmp_path / "m.fastrec", "--out", out)
+    done = fastrec(*arguments, "--title", "A", "--json")
     assert out.read_bytes().startswith(b"\x89PNG")
     assert done.json["curves"] == ["loss", "recall@20", "mrr@20", "ndcg@20"]
     assert done.json["epochs"] == 3
