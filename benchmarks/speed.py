@@ -16,10 +16,10 @@ from benchmarks.harness import MissingDataError, Row
 
 MODULES = (
     *("word2vec_bench", "doc2vec_bench", "topk_bench", "evaluate_bench", "startup_bench"),
-    *("files_bench", "memory_bench"),
+    *("files_bench", "memory_bench", "lookup_bench"),
 )
 COLUMNS = ("name", "threads", "unit", "ours", "peer", "peer_name", "ratio")
-WIDTHS = (18, 7, 10, 10, 10, 30, 6)
+WIDTHS = (21, 7, 10, 10, 10, 30, 6)
 
 
 def main(arguments: list[str] | None = None) -> int:
