@@ -21,7 +21,7 @@ CSV = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
 VECTOR_KINDS = ("item", "document", "word", "user")
 
 
-def read_log(path: Path, **columns: str | None) -> Interactions:
+def read_log(path: Path, **columns: Any) -> Interactions:
     """Return the log in a Parquet or CSV file, a folder of Parquet files, or a saved log.
 
     Parameters
@@ -29,9 +29,9 @@ def read_log(path: Path, **columns: str | None) -> Interactions:
     path : Path
         What it is, is known by its ending; a folder without Parquet files is one
         that ``Interactions.save`` wrote.
-    **columns : str or None
+    **columns : str, list of str, or None
         ``user``, ``session``, ``item``, ``order``, ``time``, ``time_unit``,
-        ``value``, as the readers take them; None where the log has no such column.
+        ``value``, ``context``, as the readers take them; None where the log has no such column.
 
     Raises
     ------

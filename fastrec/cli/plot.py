@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from fastrec.cli.inputs import open_vectors, parse_ids
-from fastrec.cli.options import AsJson, VectorKind, VectorsFile
+from fastrec.cli.inputs import open_model, open_vectors, parse_ids
+from fastrec.cli.options import AsJson, ModelFile, VectorKind, VectorsFile
 from fastrec.cli.output import print_json
 from fastrec.errors import InputError
 
@@ -65,6 +65,25 @@ def plot_vectors(
     else:
         share = 100 * sum(drawn.variance)
         typer.echo(f"{len(colour_of):,} vectors, {share:.0f} % of their variance -> {out}")
+
+
+@app.command("history")
+def plot_history(
+    model: ModelFile,
+    out: Annotated[Path, typer.Option(help="The picture to write, ending in .png.")],
+    title: Annotated[str | None, typer.Option(help="What stands above the picture.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Draw the loss and the metrics of a model's training, by epoch.
+
+    For example: fastrec plot history m.fastrec --out curves.png
+    """
+    opened = open_model(model)
+    drawn = opened.history.plot(out, title=title)
+    if as_json:
+        print_json({"out": out, "curves": drawn, "epochs": len(opened.history)})
+    else:
+        typer.echo(f"{', '.join(drawn)} of {len(opened.history)} epochs -> {out}")
 
 
 def _named(group: str) -> tuple[str, str]:

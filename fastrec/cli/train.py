@@ -31,6 +31,10 @@ def train(
     time: Annotated[str | None, typer.Option(help="Column with times; orders too.")] = None,
     time_unit: Annotated[str | None, typer.Option(metavar="s|ms|us|ns", help="Of --time.")] = None,
     value: Annotated[str | None, typer.Option(help="Column with weights.")] = None,
+    context: Annotated[
+        list[str] | None,
+        typer.Option(help="Column with context of each event; may be given again."),
+    ] = None,
     text: Annotated[
         Path | None, typer.Option(help="Text file in UTF-8, one document a line; .gz too.")
     ] = None,
@@ -70,8 +74,14 @@ def train(
     """
     cls = model_class(model)
     fitted = cls(**parse_settings(cls, settings or []))
-    of_logs = {"item": item, "user": user, "session": session, "order": order, "time": time}
-    of_logs |= {"time_unit": time_unit, "value": value}
+    of_logs: dict[str, Any] = {
+        "item": item,
+        "user": user,
+        "session": session,
+        "order": order,
+        "time": time,
+    }
+    of_logs |= {"time_unit": time_unit, "value": value, "context": context}
     options: dict[str, Any] = {"callbacks": _stopping(stop_on, patience)}
     if isinstance(fitted, Embedder):
         _refuse(f"{cls.__name__} is trained on texts", **of_logs, validation=validation)

@@ -19,8 +19,9 @@ import numpy as np
 from fastrec.data import Interactions, Ragged
 from fastrec.data.ragged import offsets_of, ranges
 
-# Batches whose sessions are sorted by length together: with 50, as with 500, less than 3 % of what
-# is computed would be padding if rows were padded; sorting all would train short sessions first.
+# Batches whose sessions are sorted by length together. Were rows padded, 5 % more of nowplaying and
+# 17 % more of diginetica would be computed; without sorting 4 and 5.6 times as much. Rows are not
+# padded, but like lengths keep the products of a time step wide.
 BATCHES_A_CHUNK = 50
 PRODUCTS_A_BLOCK = 1 << 31  # about a tenth of a second on two cores
 

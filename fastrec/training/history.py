@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any, overload
 
@@ -33,6 +34,30 @@ class History(Sequence[Row]):
         """Return one entry of every row, None where a row lacks it."""
         checks.text("name", name)
         return [row.get(name) for row in self._rows]
+
+    def plot(self, path: str | os.PathLike[str], *, title: str | None = None) -> list[str]:
+        """Draw the loss, and the metrics below it, by epoch, as a PNG file.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Ends in ``.png``; replaced only when the picture is whole.
+        title : str or None
+            Above the picture.
+
+        Returns
+        -------
+        list of str
+            The curves that were drawn.
+
+        Raises
+        ------
+        InputError
+            No epoch, another ending, or matplotlib is not installed.
+        """
+        from fastrec.training import curves
+
+        return curves.draw(self._rows, path, title)
 
     def to_rows(self) -> list[Row]:
         """Return copies of the rows: plain values, ready for JSON or a DataFrame."""

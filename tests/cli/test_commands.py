@@ -234,6 +234,37 @@ def test_plot_vectors_says_what_it_drew(fastrec, words, tmp_path):
     assert done.out.startswith("5 vectors, ")
 
 
+def test_plot_history_draws_loss_and_metrics(fastrec, tmp_path):
+    rows = [[1, 2, 3, 4], [2, 3, 4, 5]] * 10
+    queries = fr.Queries.from_columns([[1, 2]], [3])
+    model = fr.PlaylistRNN(units=4, epochs=3, negatives=4).fit(rows, validation=queries)
+    model.save(tmp_path / "m.fastrec")
+    out = tmp_path / "curves.png"
+    arguments = ("plot", "history", tmp_path / "m.fastrec", "--out", out)
+    done = fastrec(*arguments, "--title", "A", "--json")
+    assert out.read_bytes().startswith(b"\x89PNG")
+    assert done.json["curves"] == ["loss", "recall@20", "mrr@20", "ndcg@20"]
+    assert done.json["epochs"] == 3
+    said = fastrec(*arguments).out
+    assert said.startswith("loss, recall@20, mrr@20, ndcg@20 of 3 epochs")
+
+
+def test_train_playlist_rnn_with_context(fastrec, tmp_path):
+    lines = ["session,item,device"]
+    lines += [f"{n},{item},{'ab'[n % 2]}" for n in range(20) for item in (1, 2, 3)]
+    (tmp_path / "log.csv").write_text("\n".join(lines))
+    done = fastrec(
+        *("train", "playlist-rnn", "--data", tmp_path / "log.csv", "--session", "session"),
+        *("--item", "item", "--context", "device", "--out", tmp_path / "m.fastrec", "--json"),
+        *("--set", "units=4", "--set", "epochs=2", "--set", "negatives=4"),
+        *("--set", "context=('device',)", "--quiet"),
+    )
+    assert done.json["model"] == "PlaylistRNN"
+    model = fr.load(tmp_path / "m.fastrec")
+    answer = model.recommend([[1]], 1, context={"device": ["a"]}, exclude_seen=False)
+    assert answer.counts.tolist() == [1]
+
+
 def test_info_shows_class_sizes_and_parameters(fastrec, model_file):
     facts = fastrec("info", model_file, "--json").json
     assert facts["model"] == "Item2Vec"
@@ -301,7 +332,7 @@ def test_export_takes_the_format_that_is_named(fastrec, model_file, tmp_path):
     "command",
     [
         *("train", "evaluate", "recommend", "similar", "analogy", "plot vectors"),
-        *("info", "export", "demo"),
+        *("plot history", "info", "export", "demo"),
     ],
 )
 def test_every_command_offers_help_and_json(fastrec, command):

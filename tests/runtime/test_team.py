@@ -143,3 +143,16 @@ def test_a_wake_up_that_ctrl_c_swallows_is_not_missed():
         with pytest.raises(KeyboardInterrupt):
             team.run(lambda _: None)
         team.run(lambda _: None)
+
+
+def test_abort_frees_those_who_wait_for_a_rank_that_has_failed():
+    freed = threading.Event()
+
+    def work(rank):
+        if rank == 0:
+            raise RuntimeError("on purpose")
+        assert freed.wait(30)
+
+    with Team(3) as team, pytest.raises(RuntimeError, match="on purpose"):
+        team.run(work, abort=freed.set)
+    assert freed.is_set()

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from fastrec.errors import InputError
-from fastrec.training import Callback, EarlyStopping, loop
+from fastrec.training import Callback, EarlyStopping, StopAt, loop
 from tests.training.fakes import Counter
 
 
@@ -161,3 +161,31 @@ def test_every_callback_is_told_when_a_run_is_over_however_it_ended(at_begin):
     with pytest.raises(ValueError, match="mine"):
         Counter([1.0]).run([Watching(), _Failing(ValueError("mine"), at_begin), Watching()])
     assert told == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "needs loss=, seconds= or both"),
+        ({"seconds": 0}, "seconds must be above 0"),
+        ({"seconds": -1}, "seconds must be a finite number of at least 0"),
+        ({"loss": "low"}, "loss must be a number"),
+    ],
+)
+def test_stop_at_refuses_what_is_no_condition(options, message):
+    with pytest.raises(InputError, match=message):
+        StopAt(**options)
+
+
+def test_stop_at_ends_after_the_first_epoch_that_is_good_enough():
+    model = Counter([3.0, 2.0, 1.9, 1.0])
+    run = model.run([StopAt(loss=2.0)])
+    assert model.state == 2
+    assert run.stop_reason == "the loss has reached 2.0"
+
+
+def test_stop_at_ends_after_some_seconds():
+    model = Counter([3.0] * 1000)
+    run = model.run([StopAt(seconds=1e-9)])
+    assert model.state == 1
+    assert "seconds have passed" in run.stop_reason

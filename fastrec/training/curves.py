@@ -1,0 +1,79 @@
+"""A picture of a training run: the loss, and the metrics of the validation set, by epoch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from fastrec.errors import InputError
+from fastrec.runtime import checks
+from fastrec.storage import figures
+from fastrec.storage.figures import Path
+
+# Okabe and Ito's colours, which the colour-blind tell apart, without the yellow: it is too light.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#5B5B5B")
+INK = "#222222"
+FAINT = "#B8B8B8"
+NO_CURVES = ("epoch", "seconds", "events_per_second", "partial", "skipped_sessions")
+WIDTH, HEIGHT = 8.0, 3.2  # inches of one panel
+
+
+def draw(rows: Sequence[dict[str, Any]], path: Path, title: str | None) -> list[str]:
+    """Draw the loss above the metrics and write the picture as PNG; see :meth:`History.plot`."""
+    figures.png_path(path)
+    title = "" if title is None else checks.text("title", title)
+    names = [name for name in dict.fromkeys(key for row in rows for key in row) if _is_curve(name)]
+    curves = {name: _points(rows, name) for name in names}
+    curves = {name: points for name, points in curves.items() if points}
+    if not curves:
+        raise InputError("the history has no epoch with a loss; there is nothing to draw")
+    panels = [part for part in (["loss"], [name for name in curves if name != "loss"]) if part]
+    panels = [[name for name in panel if name in curves] for panel in panels]
+    panels = [panel for panel in panels if panel]
+    figure = figures.new_figure(WIDTH, HEIGHT * len(panels))
+    all_axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
+    for axes, panel in zip(all_axes, panels, strict=True):
+        for number, name in enumerate(panel):
+            epochs, values = zip(*curves[name], strict=True)
+            colour = COLOURS[number % len(COLOURS)]
+            axes.plot(epochs, values, color=colour, marker="o", markersize=4, label=name)
+        _decorate(axes, panel)
+    all_axes[-1].set_xlabel("epoch", fontsize=10, color=INK, family=[figures.FONT])
+    if title:
+        (text,), families = figures.drawable([title])
+        all_axes[0].set_title(
+            text, loc="left", fontsize=13, color=INK, family=families, parse_math=False
+        )
+    figures.save_figure(figure, path)
+    return list(curves)
+
+
+def _is_curve(name: str) -> bool:
+    return name not in NO_CURVES
+
+
+def _points(rows: Sequence[dict[str, Any]], name: str) -> list[tuple[int, float]]:
+    """Return (epoch, value) of every epoch that has a finite value."""
+    found = []
+    for row in rows:
+        value = row.get(name)
+        if isinstance(value, (int, float)) and math.isfinite(value):
+            found.append((row["epoch"], float(value)))
+    return found
+
+
+def _decorate(axes: Any, panel: Sequence[str]) -> None:
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    for side in ("bottom", "left"):
+        axes.spines[side].set_color(FAINT)
+    axes.grid(axis="y", color="#EEEEEE")
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.tick_params(colors=INK, labelsize=9)
+    label = "loss" if list(panel) == ["loss"] else "metrics"
+    axes.set_ylabel(label, fontsize=10, color=INK, family=[figures.FONT])
+    if len(panel) > 1:
+        axes.legend(frameon=False, fontsize=9)
+    elif label == "metrics":
+        axes.set_ylabel(panel[0], fontsize=10, color=INK, family=[figures.FONT])
