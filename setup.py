@@ -17,7 +17,7 @@ import sys
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 
-HOT_KERNELS = ("rnn", "sgns", "topk")
+HOT_KERNELS = ("lookup", "product", "rnn", "sgns", "topk")
 PLAIN_MODULES = ("checksum", "cpu", "ids", "objects", "text")
 
 IS_X86_64 = platform.machine().lower() in ("x86_64", "amd64")

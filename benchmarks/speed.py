@@ -17,10 +17,10 @@ from benchmarks.harness import MissingDataError, Row
 
 MODULES = (
     *("word2vec_bench", "doc2vec_bench", "topk_bench", "evaluate_bench", "startup_bench"),
-    *("files_bench", "memory_bench", "rnn_bench"),
+    *("files_bench", "memory_bench", "lookup_bench", "rnn_bench"),
 )
 COLUMNS = ("name", "threads", "unit", "ours", "peer", "peer_name", "ratio", "floor")
-WIDTHS = (18, 7, 10, 10, 10, 30, 6, 9)
+WIDTHS = (21, 7, 10, 10, 10, 30, 6, 9)
 
 
 def main(arguments: list[str] | None = None) -> int:

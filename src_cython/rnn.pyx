@@ -71,7 +71,7 @@ cdef extern from "rnn_train.h":
     ctypedef struct RnnTrainer:
         RnnNet *net
         RnnLoss loss
-        int64_t samples, padded_samples
+        int64_t samples
         const uint64_t *noise
         const float *log_q
         uint32_t input_keep, state_keep
@@ -353,7 +353,6 @@ cdef class Trainer:
         t.loss.regularization = bpr_regularization
         t.loss.elu = elu
         t.samples = network.net.items if t.loss.kind == RNN_SOFTMAX else negatives
-        t.padded_samples = _padded(t.samples)
         t.noise = NULL if noise is None else &noise[0]
         t.log_q = NULL if log_q is None else &log_q[0]
         t.input_keep = _keep(input_dropout)
@@ -369,11 +368,11 @@ cdef class Trainer:
         t.most_rows = max_rows
         t.most_events = max_events
         t.most_features = max_features
-        team_reset(&t.team, threads)
         block = np.zeros(rnn_place(t, NULL, threads) + 64, dtype=np.int8)
         block = block[-block.ctypes.data % 64:]
         memory = block
         rnn_place(t, &memory[0], threads)
+        team_reset(&t.team, threads)
         first = <uintptr_t>t.lane_states - <uintptr_t>&memory[0]
         floats = max_rows * network.net.state_floats
         self.lane_states = block[first:first + 4 * floats].view(np.float32).reshape(max_rows, -1)
@@ -386,7 +385,6 @@ cdef class Trainer:
         cdef RnnTrainer t
         t.net = &network.net
         t.samples = network.net.items if loss == "softmax" else negatives
-        t.padded_samples = _padded(t.samples)
         t.most_rows = max_rows
         t.most_events = max_events
         t.most_features = max_features
@@ -400,6 +398,7 @@ cdef class Trainer:
     @steps_done.setter
     def steps_done(self, int64_t steps):
         self.trainer.steps_done = steps
+        team_reset(&self.trainer.team, self.trainer.team.threads)
 
     @property
     def totals(self):

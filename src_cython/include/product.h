@@ -14,9 +14,9 @@
  *
  * A register tile is PRODUCT_ROWS rows of C by up to PRODUCT_VECTORS vectors: the columns of B are
  * the lanes, and numbers of A are broadcast. B is read in panels as wide as a tile: as it lies in
- * memory when few rows of A use it, else copied, `depth` by `depth`, so that it stays in the first
- * cache. A matrix that is used by many calls is packed by the caller once: `product_pack_nn` and
- * `product_pack_nt` fill product_packed_floats(n, k) floats, `product_packed` multiplies by them.
+ * memory, or from a copy where a panel is not full or B is transposed. A matrix used by many calls
+ * is packed by the caller once: `product_pack_nn` and `product_pack_nt` fill
+ * product_packed_floats(n, k) floats, `product_packed` multiplies by them.
  */
 #ifndef FASTREC_PRODUCT_H
 #define FASTREC_PRODUCT_H
@@ -39,18 +39,20 @@
 #endif
 #define PRODUCT_PANEL (PRODUCT_VECTORS * SIMD_LANES)
 
-#ifndef PRODUCT_DEPTH
-/* How deep a panel is copied: with 48 columns, half of a first cache of 48 KB. */
+/* How deep a panel is read before the next: with 48 columns, half of a first cache of 48 KB. */
 #define PRODUCT_DEPTH 128
-/* How deep a panel is read that is not copied. */
-#define PRODUCT_DIRECT_DEPTH 512
-/* Rows of C from which on copying B pays, where it lies as it is needed. */
-#define PRODUCT_COPY_ROWS 32
-/* Columns of a transposed A that are copied at once: 256 KB, in the second cache. */
-#define PRODUCT_STRIP_ROWS 512
+/* The same where few rows of A use a panel, and it does not matter whether it stays near. */
+#define PRODUCT_FEW_ROWS 32
+#define PRODUCT_FEW_DEPTH 512
+/* A transposed A is copied when C has more rows and sums are deeper than this, else its columns are
+ * read as they lie, so many of them for all of B. */
+#define PRODUCT_DIRECT_ROWS 64
+#define PRODUCT_DIRECT_SUMS 64
+/* How much of it is copied at once: 128 KB, in the second cache. */
+#define PRODUCT_STRIP_DEPTH 256
+#define PRODUCT_STRIP_ROWS 128
 /* Steps ahead for which a tile asks. */
 #define PRODUCT_AHEAD 8
-#endif
 
 #if defined(__clang__)
 #define PRODUCT_UNROLL _Pragma("clang loop unroll(full)")
@@ -145,25 +147,39 @@ static inline int product_panel_vectors(int64_t columns) {
     return vectors < PRODUCT_VECTORS ? (int)vectors : PRODUCT_VECTORS;
 }
 
-/* `columns` columns of C by one panel of B; tiles that the columns do not fill go through a copy. */
+/* Copy numbers and fill the last vector with zeros. */
+static inline void product_copy(const float *from, int64_t count, float *to) {
+    int64_t i = 0;
+    for (; i + SIMD_LANES <= count; i += SIMD_LANES) simd_store(to + i, simd_load(from + i));
+    if (i < count) simd_store(to + i, simd_load_first(from + i, (int)(count - i)));
+}
+
+/* `columns` columns of C by one panel of B, tile t of A beginning a_tile * t further; tiles which
+ * they do not fill go through a copy. */
 static void product_panel(int64_t m, int64_t columns, int vectors, int64_t depth, const float *a,
-                          ptrdiff_t a_row, ptrdiff_t a_step, const float *b, ptrdiff_t b_step,
-                          float *c, ptrdiff_t ldc, int accumulate) {
+                          ptrdiff_t a_tile, ptrdiff_t a_row, ptrdiff_t a_step, const float *b,
+                          ptrdiff_t b_step, float *c, ptrdiff_t ldc, int accumulate) {
     float edge[PRODUCT_ROWS * PRODUCT_PANEL];
     const product_tile *tiles = product_tiles[vectors - 1];
     for (int64_t i = 0; i < m; i += PRODUCT_ROWS) {
         const int rows = m - i < PRODUCT_ROWS ? (int)(m - i) : PRODUCT_ROWS;
-        const float *first = a + i * a_row;
+        const float *first = a + i / PRODUCT_ROWS * a_tile;
         float *corner = c + i * ldc;
         if (columns == vectors * SIMD_LANES) {
             tiles[rows - 1](depth, first, a_row, a_step, b, b_step, corner, ldc, accumulate);
             continue;
         }
         for (int r = 0; accumulate && r < rows; r++)
-            memcpy(edge + r * PRODUCT_PANEL, corner + r * ldc, columns * sizeof(float));
+            product_copy(corner + r * ldc, columns, edge + r * PRODUCT_PANEL);
         tiles[rows - 1](depth, first, a_row, a_step, b, b_step, edge, PRODUCT_PANEL, accumulate);
-        for (int r = 0; r < rows; r++)
-            memcpy(corner + r * ldc, edge + r * PRODUCT_PANEL, columns * sizeof(float));
+        for (int r = 0; r < rows; r++) {
+            const float *row = edge + r * PRODUCT_PANEL;
+            int64_t v = 0;
+            for (; v + SIMD_LANES <= columns; v += SIMD_LANES)
+                simd_store(corner + r * ldc + v, simd_load(row + v));
+            if (v < columns)
+                simd_store_first(corner + r * ldc + v, (int)(columns - v), simd_load(row + v));
+        }
     }
 }
 
@@ -172,8 +188,11 @@ static void product_pack_panel_nn(const float *b, ptrdiff_t ldb, int64_t columns
                                   int64_t depth, float *panel) {
     const int64_t width = vectors * SIMD_LANES;
     for (int64_t i = 0; i < depth; i++, b += ldb, panel += width) {
-        memcpy(panel, b, columns * sizeof(float));
-        memset(panel + columns, 0, (width - columns) * sizeof(float));
+        if (columns == PRODUCT_PANEL)
+            for (int v = 0; v < PRODUCT_VECTORS; v++)
+                simd_store(panel + v * SIMD_LANES, simd_load(b + v * SIMD_LANES));
+        else
+            product_copy(b, columns, panel);
     }
 }
 
@@ -193,7 +212,7 @@ static void product_pack_panel_nt(const float *b, ptrdiff_t ldb, int64_t columns
                 simd_load_columns(from, ldb, lines);
             } else {
                 for (int64_t r = 0; r < rows; r++)
-                    memcpy(edge + r * SIMD_LANES, from + r * ldb, steps * sizeof(float));
+                    product_copy(from + r * ldb, steps, edge + r * SIMD_LANES);
                 simd_load_columns(edge, SIMD_LANES, lines);
             }
             for (int64_t s = 0; s < steps; s++) simd_store(panel + (i + s) * width + j, lines[s]);
@@ -231,16 +250,16 @@ static void product_clear(int64_t m, int64_t n, float *c, int64_t ldc) {
 /* C = or += A B, with a B that product_pack_nn or product_pack_nt packed. */
 static void product_packed(int64_t m, int64_t n, int64_t k, const float *a, int64_t lda,
                            const float *packed, float *c, int64_t ldc, int accumulate) {
-    const int64_t block = m < PRODUCT_COPY_ROWS ? PRODUCT_DIRECT_DEPTH : PRODUCT_DEPTH;
+    const int64_t block = m < PRODUCT_FEW_ROWS ? PRODUCT_FEW_DEPTH : PRODUCT_DEPTH;
     if (k == 0 && !accumulate) product_clear(m, n, c, ldc);
-    for (int64_t from = 0; from < k; from += block) {
-        const int64_t depth = k - from < block ? k - from : block;
-        for (int64_t j = 0; j < n;) {
-            const int vectors = product_panel_vectors(n - j), width = vectors * SIMD_LANES;
-            product_panel(m, n - j < width ? n - j : width, vectors, depth, a + from, lda, 1,
-                          packed + j * k + from * width, width, c + j, ldc, accumulate || from);
-            j += width;
-        }
+    for (int64_t j = 0; j < n;) {
+        const int vectors = product_panel_vectors(n - j), width = vectors * SIMD_LANES;
+        for (int64_t from = 0; from < k; from += block)
+            product_panel(m, n - j < width ? n - j : width, vectors,
+                          k - from < block ? k - from : block, a + from,
+                          PRODUCT_ROWS * lda, lda, 1, packed + j * k + from * width, width, c + j,
+                          ldc, accumulate || from);
+        j += width;
     }
 }
 
@@ -248,30 +267,45 @@ static void product_packed(int64_t m, int64_t n, int64_t k, const float *a, int6
  * than m, n and k as well. */
 static inline int64_t product_scratch_floats(int64_t m, int64_t n, int64_t k) {
     (void)m, (void)n, (void)k;
-    return PRODUCT_PANEL * PRODUCT_DIRECT_DEPTH + PRODUCT_STRIP_ROWS * PRODUCT_DEPTH;
+    return (PRODUCT_PANEL + PRODUCT_STRIP_ROWS) * PRODUCT_STRIP_DEPTH;
+}
+
+/* m rows of C by `depth` steps of all columns of B, which is read as it lies but for a last panel
+ * that is not full: `edge` has it. */
+static void product_rows(int64_t m, int64_t n, int64_t depth, const float *a, ptrdiff_t a_tile,
+                         ptrdiff_t a_row, ptrdiff_t a_step, const float *b, ptrdiff_t ldb,
+                         const float *edge, float *c, ptrdiff_t ldc, int accumulate) {
+    for (int64_t j = 0; j < n;) {
+        const int vectors = product_panel_vectors(n - j), width = vectors * SIMD_LANES;
+        if (n - j < width)
+            product_panel(m, n - j, vectors, depth, a, a_tile, a_row, a_step, edge, width,
+                          c + j, ldc, accumulate);
+        else
+            product_panel(m, width, vectors, depth, a, a_tile, a_row, a_step, b + j, ldb,
+                          c + j, ldc, accumulate);
+        j += width;
+    }
+}
+
+/* Copy the last panel of B if it is not full. */
+static void product_pack_edge(int64_t n, const float *b, ptrdiff_t ldb, int64_t depth,
+                              float *edge) {
+    for (int64_t j = 0; j < n;) {
+        const int vectors = product_panel_vectors(n - j), width = vectors * SIMD_LANES;
+        if (n - j < width) product_pack_panel_nn(b + j, ldb, n - j, vectors, depth, edge);
+        j += width;
+    }
 }
 
 static void product_nn(int64_t m, int64_t n, int64_t k, const float *a, int64_t lda,
                        const float *b, int64_t ldb, float *c, int64_t ldc, int accumulate,
                        float *scratch) {
-    const int is_copied = m >= PRODUCT_COPY_ROWS;
-    const int64_t block = is_copied ? PRODUCT_DEPTH : PRODUCT_DIRECT_DEPTH;
     if (k == 0 && !accumulate) product_clear(m, n, c, ldc);
-    for (int64_t from = 0; from < k; from += block) {
-        const int64_t depth = k - from < block ? k - from : block;
-        for (int64_t j = 0; j < n;) {
-            const int vectors = product_panel_vectors(n - j), width = vectors * SIMD_LANES;
-            const int64_t columns = n - j < width ? n - j : width;
-            const float *panel = b + from * ldb + j;
-            int64_t step = ldb;
-            if (is_copied || columns < width) {
-                product_pack_panel_nn(panel, ldb, columns, vectors, depth, scratch);
-                panel = scratch, step = width;
-            }
-            product_panel(m, columns, vectors, depth, a + from, lda, 1, panel, step, c + j, ldc,
-                          accumulate || from);
-            j += width;
-        }
+    for (int64_t from = 0; from < k; from += PRODUCT_DEPTH) {
+        const int64_t depth = k - from < PRODUCT_DEPTH ? k - from : PRODUCT_DEPTH;
+        product_pack_edge(n, b + from * ldb, ldb, depth, scratch);
+        product_rows(m, n, depth, a + from, PRODUCT_ROWS * lda, lda, 1, b + from * ldb, ldb,
+                     scratch, c, ldc, accumulate || from);
     }
 }
 
@@ -285,8 +319,8 @@ static void product_nt(int64_t m, int64_t n, int64_t k, const float *a, int64_t 
             const int vectors = product_panel_vectors(n - j), width = vectors * SIMD_LANES;
             const int64_t columns = n - j < width ? n - j : width;
             product_pack_panel_nt(b + j * ldb + from, ldb, columns, vectors, depth, scratch);
-            product_panel(m, columns, vectors, depth, a + from, lda, 1, scratch, width, c + j, ldc,
-                          accumulate || from);
+            product_panel(m, columns, vectors, depth, a + from, PRODUCT_ROWS * lda, lda, 1,
+                          scratch, width, c + j, ldc, accumulate || from);
             j += width;
         }
     }
@@ -295,36 +329,40 @@ static void product_nt(int64_t m, int64_t n, int64_t k, const float *a, int64_t 
 /* Copy columns of A, `depth` steps of them, side by side for each tile. */
 static void product_pack_strips(const float *a, ptrdiff_t lda, int64_t rows, int64_t depth,
                                 float *strips) {
-    for (int64_t i = 0; i < depth; i++, a += lda) {
-        float *to = strips + i * PRODUCT_ROWS;
-        int64_t r = 0;
-        for (; r + PRODUCT_ROWS <= rows; r += PRODUCT_ROWS, to += depth * PRODUCT_ROWS)
-            memcpy(to, a + r, PRODUCT_ROWS * sizeof(float));
-        for (int64_t s = r; s < rows; s++) to[s - r] = a[s];
+    for (int64_t r = 0; r < rows; r += PRODUCT_ROWS, strips += depth * PRODUCT_ROWS) {
+        const float *from = a + r;
+        if (rows - r >= PRODUCT_ROWS)
+            for (int64_t i = 0; i < depth; i++, from += lda)
+                memcpy(strips + i * PRODUCT_ROWS, from, PRODUCT_ROWS * sizeof(float));
+        else
+            for (int64_t i = 0; i < depth; i++, from += lda)
+                for (int64_t s = r; s < rows; s++) strips[i * PRODUCT_ROWS + s - r] = from[s - r];
     }
 }
 
 static void product_tn(int64_t m, int64_t n, int64_t k, const float *a, int64_t lda,
                        const float *b, int64_t ldb, float *c, int64_t ldc, int accumulate,
                        float *scratch) {
-    float *strips = scratch, *copy = scratch + PRODUCT_STRIP_ROWS * PRODUCT_DEPTH;
+    const int is_copied = m > PRODUCT_DIRECT_ROWS && k > PRODUCT_DIRECT_SUMS;
+    const int64_t block = is_copied ? PRODUCT_STRIP_DEPTH : PRODUCT_DEPTH;
+    const int64_t chunk = is_copied ? PRODUCT_STRIP_ROWS : PRODUCT_DIRECT_ROWS;
+    float *strips = scratch + PRODUCT_PANEL * PRODUCT_STRIP_DEPTH;
     if (k == 0 && !accumulate) product_clear(m, n, c, ldc);
-    for (int64_t from = 0; from < k; from += PRODUCT_DEPTH)
-        for (int64_t i = 0; i < m; i += PRODUCT_STRIP_ROWS) {
-            const int64_t depth = k - from < PRODUCT_DEPTH ? k - from : PRODUCT_DEPTH;
-            const int64_t rows = m - i < PRODUCT_STRIP_ROWS ? m - i : PRODUCT_STRIP_ROWS;
-            product_pack_strips(a + from * lda + i, lda, rows, depth, strips);
-            for (int64_t j = 0; j < n;) {
-                const int vectors = product_panel_vectors(n - j), width = vectors * SIMD_LANES;
-                const int64_t columns = n - j < width ? n - j : width;
-                product_pack_panel_nn(b + from * ldb + j, ldb, columns, vectors, depth, copy);
-                for (int64_t r = 0; r < rows; r += PRODUCT_ROWS)
-                    product_panel(rows - r < PRODUCT_ROWS ? rows - r : PRODUCT_ROWS, columns,
-                                  vectors, depth, strips + r * depth, 1, PRODUCT_ROWS, copy, width,
-                                  c + (i + r) * ldc + j, ldc, accumulate || from);
-                j += width;
+    for (int64_t from = 0; from < k; from += block) {
+        const int64_t depth = k - from < block ? k - from : block;
+        product_pack_edge(n, b + from * ldb, ldb, depth, scratch);
+        for (int64_t i = 0; i < m; i += chunk) {
+            const int64_t rows = m - i < chunk ? m - i : chunk;
+            const float *first = a + from * lda + i;
+            ptrdiff_t tile = PRODUCT_ROWS, step = lda;
+            if (is_copied) {
+                product_pack_strips(first, lda, rows, depth, strips);
+                first = strips, tile = depth * PRODUCT_ROWS, step = PRODUCT_ROWS;
             }
+            product_rows(rows, n, depth, first, tile, 1, step, b + from * ldb, ldb, scratch,
+                         c + i * ldc, ldc, accumulate || from);
         }
+    }
 }
 
 #endif

@@ -1,4 +1,4 @@
-/* Losses of one event whose target is compared with K sampled items, and their slopes.
+/* Losses of events whose targets are compared with K sampled items, and their slopes.
  *
  * s_y is the target's score, s_j those of the samples; a sample that is the target itself counts
  * for nothing. With P = softmax over what is compared:
@@ -12,21 +12,27 @@
  *                     (Hidasi and Karatzoglou, "Recurrent Neural Networks with Top-k Gains for
  *                     Session-based Recommendations", 2018, eq. 9 to 12; P over the samples)
  *
- * Scores come in and slopes go out in place, `weight` times the slopes of the loss. Rows of scores
- * are padded to a multiple of 16; what lies in the padding is ignored and set to zero.
+ * Scores lie sample by sample, a column an event, so that every event has a lane of its own. The
+ * samples are cut into groups. A group first sums up what the losses need of it, relative to its
+ * own largest score (rnn_group_sums); when all groups have, each of them puts the sums together and
+ * turns its scores into slopes, in place (rnn_group_slopes).
  */
 #ifndef FASTREC_RNN_LOSSES_H
 #define FASTREC_RNN_LOSSES_H
 
 #include <math.h>
 #include <stdint.h>
+#include <string.h>
 
-#include "simd_math.h"
+#include "rnn_math.h"
 
 enum { RNN_SAMPLED_SOFTMAX, RNN_SOFTMAX, RNN_BPR_MAX, RNN_TOP1_MAX };
 
-#define RNN_NO_SCORE -1e30f /* of a sample that is the target, or padding */
+#define RNN_NO_SCORE -1e30f /* of a sample that is the target */
+#define RNN_MASKED -1e29f   /* scores below this are none */
+#define RNN_LOWEST -1e3f    /* what they are calculated with: their share is nothing all the same */
 #define RNN_SMALLEST_CHANCE 1e-24f
+#define RNN_SUMS 5
 
 typedef struct {
     int kind;
@@ -34,107 +40,176 @@ typedef struct {
     float elu;            /* alpha: scores below 0 become alpha (e^s - 1); 0 leaves them */
 } RnnLoss;
 
-static inline float rnn_lanes_sum(simd_float a) {
-    float lanes[SIMD_LANES], sum = 0.0f;
-    simd_store(lanes, a);
-    for (int i = 0; i < SIMD_LANES; i++) sum += lanes[i];
-    return sum;
+/* Sums of one group over its samples, a number an event each: the largest score, and with p =
+ * exp(s - most) the sums of p, p u, p s^2 and p u', where u is sigmoid(s_y - s) for BPR-max and
+ * sigmoid(s - s_y) + sigmoid(s^2) for TOP1-max, and u' is the slope of the sigmoid of s_y and s. */
+typedef struct {
+    float *most, *total, *mean, *square, *slope;
+} RnnSums;
+
+static inline RnnSums rnn_sums_of(float *at, int64_t events) {
+    const RnnSums sums = {at, at + events, at + 2 * events, at + 3 * events, at + 4 * events};
+    return sums;
 }
 
-static inline float rnn_lanes_max(simd_float a) {
-    float lanes[SIMD_LANES], best;
-    simd_store(lanes, a);
-    best = lanes[0];
-    for (int i = 1; i < SIMD_LANES; i++) best = lanes[i] > best || lanes[i] != lanes[i] ? lanes[i] : best;
-    return best;
+/* alpha (e^s - 1) below 0. */
+SIMD_INLINE simd_float rnn_elu(simd_float s, float alpha) {
+    const simd_float e = rnn_exp_below(simd_min(s, simd_set1(0.0f)), simd_set1(0.0f));
+    return simd_if_negative(s, simd_mul(simd_set1(alpha), simd_sub(e, simd_set1(1.0f))), s);
 }
 
-static inline float rnn_sigmoid1(float x) { return 1.0f / (1.0f + expf(-x)); }
-
-/* exp(s - most) for s <= most; what is far below is (nearly) nothing; NaN comes through. */
-SIMD_INLINE simd_float rnn_exp_below(simd_float s, simd_float most) {
-    return simd_exp_negative(simd_min(simd_set1(87.0f), simd_sub(most, s)));
+SIMD_INLINE simd_float rnn_slope_of_sigmoid(simd_float u) {
+    return simd_mul(u, simd_sub(simd_set1(1.0f), u));
 }
 
-/* Softmax. Returns the loss; *target becomes its slope. */
-static float rnn_softmax(float *scores, int64_t padded, float *target, float weight) {
-    simd_float best = simd_set1(*target), sums = simd_set1(0.0f);
-    for (int64_t j = 0; j < padded; j += SIMD_LANES) best = simd_max(simd_load(scores + j), best);
-    const float most = rnn_lanes_max(best);
-    const simd_float top = simd_set1(most), floor = simd_set1(most - 87.0f);
-    for (int64_t j = 0; j < padded; j += SIMD_LANES) {
-        const simd_float s = simd_load(scores + j), e = rnn_exp_below(s, top);
-        /* Nothing at all for what is out of reach, such as a masked sample. */
-        const simd_float p = simd_if_negative(simd_sub(s, floor), simd_set1(0.0f), e);
-        simd_store(scores + j, p);
-        sums = simd_add(sums, p);
-    }
-    const float own = expf(*target - most), total = own + rnn_lanes_sum(sums);
-    const simd_float share = simd_set1(weight / total);
-    for (int64_t j = 0; j < padded; j += SIMD_LANES)
-        simd_store(scores + j, simd_mul(share, simd_load(scores + j)));
-    const float loss = logf(total) + most - *target;
-    *target = weight * (own / total - 1.0f);
-    return loss;
+/* A target's score as the loss takes it. */
+static inline float rnn_own_score(const RnnLoss *loss, float y) {
+    return loss->kind > RNN_SOFTMAX && loss->elu != 0.0f && y < 0.0f ? loss->elu * expm1f(y) : y;
 }
 
-/* The two ranking losses; `count` of the scores are real, and masked ones are RNN_NO_SCORE. */
-static float rnn_ranking(const RnnLoss *loss, float *scores, int64_t count, int64_t padded,
-                         float *target, float weight) {
-    const float alpha = loss->elu, raw = *target;
-    const float y = alpha != 0.0f && raw < 0.0f ? alpha * expm1f(raw) : raw;
-    const float y_slope = alpha != 0.0f && raw < 0.0f ? y + alpha : 1.0f;
-    const float masked = 0.5f * RNN_NO_SCORE;
-    float most = RNN_NO_SCORE;
-    double total = 0.0, mean = 0.0, squares = 0.0, slopes = 0.0;
+/* Finish the scores of a group and sum them up.
+ *
+ * scores: count rows of `events` columns (a multiple of 16), written; samples, offsets: item of each
+ * row, and what its scores still lack; targets, own: item and score of each event's target. */
+static void rnn_group_sums(const RnnLoss *loss, float *scores, int64_t count, int64_t events,
+                           const int32_t *samples, const float *offsets, const int32_t *targets,
+                           const float *own, RnnSums sums) {
+    const int is_softmax = loss->kind <= RNN_SOFTMAX;
+    float *restrict most = sums.most;
+    for (int64_t e = 0; e < events; e++) most[e] = RNN_NO_SCORE;
+    memset(sums.total, 0, 4 * events * sizeof(float));
     for (int64_t j = 0; j < count; j++) {
-        if (alpha != 0.0f && scores[j] < 0.0f && scores[j] > masked)
-            scores[j] = alpha * expm1f(scores[j]);
-        if (scores[j] > most || scores[j] != scores[j]) most = scores[j];
+        float *restrict row = scores + j * events;
+        const int32_t sample = samples[j];
+        const float offset = offsets[j];
+        if (!is_softmax && loss->elu != 0.0f)
+            for (int64_t e = 0; e < events; e += SIMD_LANES) {
+                const simd_float s = simd_add(simd_load(row + e), simd_set1(offset));
+                simd_store(row + e, simd_sub(rnn_elu(s, loss->elu), simd_set1(offset)));
+            }
+        for (int64_t e = 0; e < events; e++) {
+            const float s = targets[e] == sample ? RNN_NO_SCORE : row[e] + offset;
+            row[e] = s;
+            most[e] = s > most[e] ? s : most[e];
+        }
     }
-    /* sum P_j u_j, the mean, with u_j = sigmoid(s_y - s_j), or sigmoid(s_j - s_y) + sigmoid(s_j^2) */
     for (int64_t j = 0; j < count; j++) {
-        const float s = scores[j];
-        if (s <= masked) continue;
-        const double p = expf(s - most);
-        const float before = loss->kind == RNN_BPR_MAX ? rnn_sigmoid1(y - s) : rnn_sigmoid1(s - y);
-        const float u = loss->kind == RNN_BPR_MAX ? before : before + rnn_sigmoid1(s * s);
-        total += p, mean += p * u, squares += p * s * s, slopes += p * before * (1.0f - before);
+        float *row = scores + j * events;
+        for (int64_t e = 0; e < events; e += SIMD_LANES) {
+            simd_float s = simd_load(row + e), p;
+            p = rnn_exp_below(s, simd_load(most + e));
+            simd_store(sums.total + e, simd_add(simd_load(sums.total + e), p));
+            if (is_softmax) {
+                simd_store(row + e, p);
+                continue;
+            }
+            s = simd_max(simd_set1(RNN_LOWEST), s);
+            const simd_float y = simd_load(own + e), square = simd_mul(s, s);
+            const int is_bpr = loss->kind == RNN_BPR_MAX;
+            const simd_float before = rnn_sigmoid(is_bpr ? simd_sub(y, s) : simd_sub(s, y));
+            const simd_float u = is_bpr ? before : simd_add(before, rnn_sigmoid(square));
+            const simd_float slope = rnn_slope_of_sigmoid(before);
+            simd_store(sums.mean + e, simd_fma(p, u, simd_load(sums.mean + e)));
+            simd_store(sums.square + e, simd_fma(p, square, simd_load(sums.square + e)));
+            simd_store(sums.slope + e, simd_fma(p, slope, simd_load(sums.slope + e)));
+        }
     }
-    if (total == 0.0) { /* every sample is the target */
-        for (int64_t j = 0; j < padded; j++) scores[j] = 0.0f;
-        *target = 0.0f;
-        return most == RNN_NO_SCORE ? 0.0f : most;
+}
+
+/* Put the sums of all groups together: `all` gets the largest score of all (of a softmax that of the
+ * target too) and, relative to it, the total, and the other sums divided by it. */
+static void rnn_all_sums(const RnnLoss *loss, const float *groups, int64_t count, int64_t events,
+                         const float *own, RnnSums all) {
+    const int is_softmax = loss->kind <= RNN_SOFTMAX;
+    for (int64_t e = 0; e < events; e += SIMD_LANES) {
+        const simd_float y = simd_load(own + e);
+        simd_float most = is_softmax ? y : simd_set1(RNN_NO_SCORE), sums[4];
+        for (int64_t g = 0; g < count; g++)
+            most = simd_max(simd_load(groups + g * RNN_SUMS * events + e), most);
+        for (int i = 0; i < 4; i++) sums[i] = simd_set1(0.0f);
+        if (is_softmax) sums[0] = rnn_exp_below(y, most);
+        for (int64_t g = 0; g < count; g++) {
+            const float *at = groups + g * RNN_SUMS * events + e;
+            const simd_float share = rnn_exp_below(simd_load(at), most);
+            for (int i = 0; i < 4; i++)
+                sums[i] = simd_fma(share, simd_load(at + (i + 1) * events), sums[i]);
+        }
+        const simd_float inverse = simd_div(simd_set1(1.0f), sums[0]);
+        simd_store(all.most + e, most), simd_store(all.total + e, sums[0]);
+        simd_store(all.mean + e, simd_mul(sums[1], inverse));
+        simd_store(all.square + e, simd_mul(sums[2], inverse));
+        simd_store(all.slope + e, simd_mul(sums[3], inverse));
     }
-    mean /= total, squares /= total, slopes /= total;
-    const float average = (float)mean, square = (float)squares;
-    const float chance = average > RNN_SMALLEST_CHANCE ? average : RNN_SMALLEST_CHANCE;
-    const float of_mean = loss->kind == RNN_BPR_MAX ? -1.0f / chance : 1.0f;
+}
+
+/* The loss of event e, and the slope of its target's score. */
+static float rnn_event_loss(const RnnLoss *loss, RnnSums all, const float *own, int64_t e,
+                            float *slope) {
+    const float y = own[e], most = all.most[e];
+    if (loss->kind <= RNN_SOFTMAX) {
+        *slope = expf(y - most) / all.total[e] - 1.0f;
+        return logf(all.total[e]) + most - y;
+    }
+    *slope = 0.0f;
+    if (most < RNN_MASKED) return 0.0f; /* every sample is the target */
+    const float of_elu = loss->elu != 0.0f && y < 0.0f ? y + loss->elu : 1.0f;
+    if (loss->kind == RNN_TOP1_MAX) {
+        *slope = -all.slope[e] * of_elu;
+        return all.mean[e];
+    }
+    const float chance = all.mean[e] > RNN_SMALLEST_CHANCE ? all.mean[e] : RNN_SMALLEST_CHANCE;
+    *slope = -all.slope[e] / chance * of_elu;
+    return loss->regularization * all.square[e] - (all.mean[e] != all.mean[e] ? all.mean[e]
+                                                                              : logf(chance));
+}
+
+/* Turn the scores of a group into slopes, `weight` times those of the losses. `most` is the
+ * group's largest score. */
+static void rnn_group_slopes(const RnnLoss *loss, float *scores, int64_t count, int64_t events,
+                             const float *most, RnnSums all, const float *own,
+                             const float *weight) {
+    const simd_float one = simd_set1(1.0f), regularization = simd_set1(loss->regularization);
+    const int is_softmax = loss->kind <= RNN_SOFTMAX, is_bpr = loss->kind == RNN_BPR_MAX;
+    float *factor = all.square; /* free in a softmax */
+    if (is_softmax)
+        for (int64_t e = 0; e < events; e += SIMD_LANES)
+            simd_store(factor + e,
+                       simd_div(simd_mul(simd_load(weight + e),
+                                         rnn_exp_below(simd_load(most + e), simd_load(all.most + e))),
+                                simd_load(all.total + e)));
     for (int64_t j = 0; j < count; j++) {
-        const float s = scores[j];
-        if (s <= masked) {
-            scores[j] = 0.0f;
+        float *row = scores + j * events;
+        if (is_softmax) {
+            for (int64_t e = 0; e < events; e += SIMD_LANES)
+                simd_store(row + e, simd_mul(simd_load(factor + e), simd_load(row + e)));
             continue;
         }
-        const float p = (float)(expf(s - most) / total);
-        float slope;
-        if (loss->kind == RNN_BPR_MAX) {
-            const float u = rnn_sigmoid1(y - s);
-            slope = of_mean * p * (u - average - u * (1.0f - u)) +
-                    loss->regularization * p * (s * s - square + 2.0f * s);
-        } else {
-            const float u = rnn_sigmoid1(s - y), v = rnn_sigmoid1(s * s);
-            slope = p * (u + v - average + u * (1.0f - u) + 2.0f * s * v * (1.0f - v));
+        for (int64_t e = 0; e < events; e += SIMD_LANES) {
+            const simd_float real = simd_load(row + e), masked = simd_sub(real, simd_set1(RNN_MASKED));
+            const simd_float s = simd_max(simd_set1(RNN_LOWEST), real), y = simd_load(own + e);
+            const simd_float p = simd_div(rnn_exp_below(s, simd_load(all.most + e)),
+                                          simd_load(all.total + e));
+            const simd_float mean = simd_load(all.mean + e), square = simd_mul(s, s);
+            const simd_float twice = simd_add(s, s);
+            simd_float slope;
+            if (is_bpr) {
+                const simd_float u = rnn_sigmoid(simd_sub(y, s));
+                const simd_float chance = simd_max(simd_set1(RNN_SMALLEST_CHANCE), mean);
+                const simd_float of_u = simd_sub(simd_sub(u, mean), rnn_slope_of_sigmoid(u));
+                const simd_float of_s =
+                    simd_add(simd_sub(square, simd_load(all.square + e)), twice);
+                slope = simd_sub(simd_mul(regularization, of_s), simd_div(of_u, chance));
+            } else {
+                const simd_float u = rnn_sigmoid(simd_sub(s, y)), v = rnn_sigmoid(square);
+                slope = simd_add(simd_sub(simd_add(u, v), mean), rnn_slope_of_sigmoid(u));
+                slope = simd_fma(twice, rnn_slope_of_sigmoid(v), slope);
+            }
+            slope = simd_mul(slope, simd_mul(p, simd_load(weight + e)));
+            if (loss->elu != 0.0f)
+                slope = simd_mul(slope, simd_if_negative(s, simd_add(s, simd_set1(loss->elu)), one));
+            simd_store(row + e, simd_if_negative(masked, simd_set1(0.0f), slope));
         }
-        if (alpha != 0.0f && s < 0.0f) slope *= s + alpha;
-        scores[j] = weight * slope;
     }
-    for (int64_t j = count; j < padded; j++) scores[j] = 0.0f;
-    const float result = loss->kind == RNN_BPR_MAX
-                             ? -logf(chance) + loss->regularization * square
-                             : average;
-    *target = weight * y_slope * (float)slopes * (loss->kind == RNN_BPR_MAX ? of_mean : -1.0f);
-    return result;
 }
 
 #endif

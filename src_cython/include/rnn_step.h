@@ -18,10 +18,11 @@
 #include "team.h"
 
 #define RNN_ROWS_A_TILE 32    /* rows that take a time step together, at most */
-#define RNN_EVENTS_A_TILE 64  /* events that are scored together, at most */
-#define RNN_FEWEST 8          /* of either: the rows of a register tile */
+#define RNN_FEWEST_ROWS 8     /* the rows of a register tile */
 #define RNN_TILES 4           /* into which small steps are cut */
-#define RNN_SAMPLES_A_TILE 192
+#define RNN_SAMPLE_GROUPS 8    /* into which samples are cut, as the sums over them are */
+#define RNN_FEWEST_SAMPLES 64
+#define RNN_GATHERED_AHEAD 8
 #define RNN_COLUMNS_A_TILE 192 /* of a weight matrix's gradient */
 #define RNN_FLOATS_A_CHUNK 8192
 #define RNN_GROUPS_A_CHUNK 64
@@ -48,10 +49,29 @@ typedef struct {
     int64_t stride;
 } RnnSlots;
 
+/* One step, laid out. Two of these take turns, so that a step is laid out during the one before. */
+typedef struct {
+    int64_t rows, events, padded; /* events padded to a multiple of 16 */
+    int64_t tile_rows, tiles;
+    const int64_t *starts;
+    const int32_t *lengths, *slots;
+    const uint8_t *fresh;
+    uint64_t key;
+    double weight;
+    int64_t *tile_slab, *slab_event; /* first slab of each tile; first event of each slab */
+    int32_t *ids;                    /* the items of gradients: samples, targets, inputs */
+    int64_t *token;                  /* place in the log of what each event hears */
+    int32_t *row_of;                 /* row of each event */
+    float *event_weight;             /* its share in the gradient */
+    LookupPlan plan, input_plan, feature_plan; /* input_plan only where rows are not tied */
+    int32_t *feature_rows, *feature_events;
+    float *feature_scales;
+} RnnStep;
+
 typedef struct {
     RnnNet *net;
     RnnLoss loss;
-    int64_t samples, padded_samples;
+    int64_t samples, group_samples, groups;
     const uint64_t *noise; /* alias table; not for the full softmax, whose samples are all items */
     const float *log_q;    /* of each item, or NULL */
     uint32_t input_keep, state_keep; /* of 65536 */
@@ -63,29 +83,21 @@ typedef struct {
     float *lane_states;
     double totals[2]; /* summed loss, summed weight */
 
-    /* of the step at hand */
-    int64_t rows, events, tile_rows, tiles, event_tile, event_tiles;
-    const int64_t *starts;
-    const int32_t *lengths, *slots;
-    const uint8_t *fresh;
-    uint64_t step_key;
-    double weight;
-    int64_t *tile_slab, *slab_event; /* first slab of each tile; first event of each slab */
-    int32_t *ids;     /* what rows gradients belong to: samples, targets, inputs */
-    int64_t *token;   /* place in the log of what each event hears */
-    int32_t *row_of;  /* row of each event */
-    float *event_weight, *input_inverse, *output_inverse, *target_inverse, *target_slope;
-    double *event_loss, *squares;
-    float *x, *queries, *targets, *samples_unit, *sample_inverse, *sample_offset, *scores;
-    float *sample_columns, *sample_rows; /* packed for scores and for their way back */
-    float *d_out, *output_gradients, *input_gradients, *feature_gradients, *bias_gradients;
-    float *dense_gradients;
+    RnnStep step[2];
+    float *x, *input_inverse;
     RnnTrace trace[RNN_MOST_LAYERS];
     float *w[RNN_MOST_LAYERS], *w_back[RNN_MOST_LAYERS]; /* packed */
     float *u[RNN_MOST_LAYERS], *u_back[RNN_MOST_LAYERS];
-    LookupPlan plan, input_plan, feature_plan; /* input_plan only where rows are not tied */
-    int32_t *feature_rows, *feature_events;
-    float *feature_scales;
+    float *queries, *query_columns, *query_rows; /* as they are, and packed both ways */
+    float *targets, *own, *own_slope, *query_inverse, *target_inverse;
+    float *sampled, *sample_inverse, *sample_offset; /* rows of samples, of length 1 for cosines */
+    float *scores;        /* samples x padded events: scores, then slopes */
+    float *group_sums;    /* see rnn_losses.h */
+    float *group_queries; /* gradients of queries, as far as a group makes them */
+    float *d_out;
+    float *output_gradients, *input_gradients, *feature_gradients, *bias_gradients;
+    float *dense_gradients;
+    double *event_loss;
     void *plan_scratch;
     float *thread_scratch;
     int64_t thread_floats;
@@ -100,150 +112,164 @@ static char *rnn_take(char **at, int64_t bytes) {
     return here;
 }
 
+static float *rnn_take_floats(char **at, int64_t count) {
+    return (float *)rnn_take(at, count * (int64_t)sizeof(float));
+}
+
+static void rnn_place_plan(LookupPlan *plan, char **at, int64_t size) {
+    plan->rows = (int32_t *)rnn_take(at, size * 4);
+    plan->starts = (int32_t *)rnn_take(at, (size + 1) * 4);
+    plan->positions = (int32_t *)rnn_take(at, size * 4);
+}
+
+static void rnn_place_step(const RnnTrainer *t, RnnStep *s, char **at, int64_t positions) {
+    const int64_t E = (t->most_events + 15) & ~(int64_t)15, features = E * t->most_features;
+    s->tile_slab = (int64_t *)rnn_take(at, (t->most_rows + 2) * 8);
+    s->slab_event = (int64_t *)rnn_take(at, (E + t->most_rows + 2) * 8);
+    s->token = (int64_t *)rnn_take(at, E * 8);
+    s->ids = (int32_t *)rnn_take(at, (positions + 16) * 4);
+    s->row_of = (int32_t *)rnn_take(at, E * 4);
+    s->event_weight = rnn_take_floats(at, E);
+    rnn_place_plan(&s->plan, at, positions);
+    rnn_place_plan(&s->input_plan, at, t->net->is_tied ? 0 : E);
+    rnn_place_plan(&s->feature_plan, at, features);
+    s->feature_rows = (int32_t *)rnn_take(at, features * 4);
+    s->feature_events = (int32_t *)rnn_take(at, features * 4);
+    s->feature_scales = rnn_take_floats(at, features);
+}
+
+static void rnn_place_layer(const RnnTrainer *t, RnnTrainer *to, int64_t l, char **at, int64_t E) {
+    const RnnNet *net = t->net;
+    const int64_t s = net->stride, width = net->width, in = net->layer[l].in, units = net->units;
+    RnnTrace *trace = &to->trace[l];
+    trace->gates = rnn_take_floats(at, E * width);
+    trace->before = rnn_take_floats(at, E * s);
+    trace->out = rnn_take_floats(at, E * s);
+    trace->hidden = net->cell == RNN_GRU ? rnn_take_floats(at, E * s) : NULL;
+    trace->cell = net->cell == RNN_LSTM ? rnn_take_floats(at, E * s) : NULL;
+    trace->cell_before = net->cell == RNN_LSTM ? rnn_take_floats(at, E * s) : NULL;
+    to->w[l] = rnn_take_floats(at, product_packed_floats(width, in));
+    to->w_back[l] = rnn_take_floats(at, product_packed_floats(in, width));
+    to->u[l] = rnn_take_floats(at, product_packed_floats(width, units));
+    to->u_back[l] = rnn_take_floats(at, product_packed_floats(units, width));
+}
+
 static int64_t rnn_place(RnnTrainer *t, char *base, int64_t threads) {
     const RnnNet *net = t->net;
-    const int64_t E = t->most_events, K = t->padded_samples, s = net->stride, rows = t->most_rows;
-    const int64_t width = net->width, in = net->in_stride, f = sizeof(float);
-    const int64_t gradients = t->samples + 2 * E, features = E * t->most_features;
+    const int64_t E = (t->most_events + 15) & ~(int64_t)15, K = t->samples, s = net->stride;
+    const int64_t in = net->in_stride, positions = K + (net->is_tied ? 2 : 1) * E;
+    const int64_t sorted = E * t->most_features > positions ? E * t->most_features : positions;
     char *at = base;
-    t->tile_slab = (int64_t *)rnn_take(&at, (rows + 2) * 8);
-    t->slab_event = (int64_t *)rnn_take(&at, (E + rows + 2) * 8);
-    t->token = (int64_t *)rnn_take(&at, E * 8);
+    t->group_samples = ((K + RNN_SAMPLE_GROUPS - 1) / RNN_SAMPLE_GROUPS + 15) & ~(int64_t)15;
+    if (t->group_samples < RNN_FEWEST_SAMPLES) t->group_samples = RNN_FEWEST_SAMPLES;
+    t->groups = (K + t->group_samples - 1) / t->group_samples;
+    for (int i = 0; i < 2; i++) rnn_place_step(t, &t->step[i], &at, K + 2 * E);
+    for (int l = 0; l < net->layers; l++) rnn_place_layer(t, t, l, &at, E);
+    t->x = rnn_take_floats(&at, E * in);
+    t->input_inverse = rnn_take_floats(&at, E);
+    t->queries = rnn_take_floats(&at, E * s);
+    t->query_columns = rnn_take_floats(&at, E * net->units);
+    t->query_rows = rnn_take_floats(&at, E * s);
+    t->targets = rnn_take_floats(&at, E * s);
+    float **of_events[] = {&t->own, &t->own_slope, &t->query_inverse, &t->target_inverse};
+    for (int i = 0; i < 4; i++) *of_events[i] = rnn_take_floats(&at, E);
+    t->sampled = rnn_take_floats(&at, K * s);
+    t->sample_inverse = rnn_take_floats(&at, K);
+    t->sample_offset = rnn_take_floats(&at, K);
+    t->scores = rnn_take_floats(&at, K * E);
+    t->group_sums = rnn_take_floats(&at, t->groups * RNN_SUMS * E);
+    t->group_queries = rnn_take_floats(&at, t->groups * E * s);
+    t->d_out = rnn_take_floats(&at, E * s);
+    t->output_gradients = rnn_take_floats(&at, (K + E) * s);
+    t->input_gradients = rnn_take_floats(&at, E * in);
+    t->bias_gradients = rnn_take_floats(&at, K + E);
+    t->feature_gradients = t->most_features ? rnn_take_floats(&at, E * in) : NULL;
+    t->dense_gradients = rnn_take_floats(&at, net->dense_floats);
     t->event_loss = (double *)rnn_take(&at, E * 8);
-    t->squares = (double *)rnn_take(&at, (net->dense_floats / RNN_FLOATS_A_CHUNK + 1) * 8);
-    t->ids = (int32_t *)rnn_take(&at, gradients * 4);
-    t->row_of = (int32_t *)rnn_take(&at, E * 4);
-    float **of_events[] = {&t->event_weight, &t->input_inverse, &t->output_inverse,
-                           &t->target_inverse, &t->target_slope};
-    for (int i = 0; i < 5; i++) *of_events[i] = (float *)rnn_take(&at, E * f);
-    t->x = (float *)rnn_take(&at, E * in * f);
-    t->queries = (float *)rnn_take(&at, E * s * f);
-    t->targets = (float *)rnn_take(&at, E * s * f);
-    t->d_out = (float *)rnn_take(&at, E * s * f);
-    t->scores = (float *)rnn_take(&at, E * K * f);
-    t->samples_unit = (float *)rnn_take(&at, K * s * f);
-    t->sample_inverse = (float *)rnn_take(&at, K * f);
-    t->sample_offset = (float *)rnn_take(&at, K * f);
-    t->sample_columns = (float *)rnn_take(&at, product_packed_floats(K, net->units) * f);
-    t->sample_rows = (float *)rnn_take(&at, product_packed_floats(net->units, K) * f);
-    /* one array where rows are tied: samples, targets, inputs */
-    t->output_gradients = (float *)rnn_take(&at, (t->samples + E) * s * f);
-    t->input_gradients = (float *)rnn_take(&at, E * in * f);
-    t->bias_gradients = (float *)rnn_take(&at, gradients * f);
-    t->feature_gradients = features ? (float *)rnn_take(&at, E * in * f) : NULL;
-    t->dense_gradients = (float *)rnn_take(&at, net->dense_floats * f);
-    for (int l = 0; l < net->layers; l++) {
-        RnnTrace *trace = &t->trace[l];
-        const int is_gru = net->cell == RNN_GRU, is_lstm = net->cell == RNN_LSTM;
-        trace->gates = (float *)rnn_take(&at, E * width * f);
-        trace->before = (float *)rnn_take(&at, E * s * f);
-        trace->out = (float *)rnn_take(&at, E * s * f);
-        trace->hidden = is_gru ? (float *)rnn_take(&at, E * s * f) : NULL;
-        trace->cell = is_lstm ? (float *)rnn_take(&at, E * s * f) : NULL;
-        trace->cell_before = is_lstm ? (float *)rnn_take(&at, E * s * f) : NULL;
-        const int64_t k = net->layer[l].in;
-        t->w[l] = (float *)rnn_take(&at, product_packed_floats(width, k) * f);
-        t->w_back[l] = (float *)rnn_take(&at, product_packed_floats(k, width) * f);
-        t->u[l] = (float *)rnn_take(&at, product_packed_floats(width, net->units) * f);
-        t->u_back[l] = (float *)rnn_take(&at, product_packed_floats(net->units, width) * f);
-    }
-    LookupPlan *plans[] = {&t->plan, &t->input_plan, &t->feature_plan};
-    const int64_t sizes[] = {gradients, net->is_tied ? 0 : E, features};
-    int64_t largest = gradients;
-    for (int i = 0; i < 3; i++) {
-        plans[i]->rows = (int32_t *)rnn_take(&at, sizes[i] * 4);
-        plans[i]->starts = (int32_t *)rnn_take(&at, (sizes[i] + 1) * 4);
-        plans[i]->positions = (int32_t *)rnn_take(&at, sizes[i] * 4);
-        if (sizes[i] > largest) largest = sizes[i];
-    }
-    t->feature_rows = (int32_t *)rnn_take(&at, features * 4);
-    t->feature_events = (int32_t *)rnn_take(&at, features * 4);
-    t->feature_scales = (float *)rnn_take(&at, features * 4);
-    t->plan_scratch = rnn_take(&at, lookup_plan_bytes(largest));
-    t->lane_states = (float *)rnn_take(&at, rows * net->state_floats * f);
-    t->thread_floats = (product_scratch_floats(E, K > width ? K : width, E) +
-                        2 * RNN_ROWS_A_TILE * s + width + in + s + 31) & ~(int64_t)15;
-    t->thread_scratch = (float *)rnn_take(&at, threads * t->thread_floats * f);
+    t->plan_scratch = rnn_take(&at, lookup_plan_bytes(sorted));
+    t->lane_states = rnn_take_floats(&at, t->most_rows * net->state_floats);
+    /* chunks of weights and of rows are the most tickets of a phase, or tiles of rows or columns */
+    t->team.most_tickets = net->dense_floats / RNN_FLOATS_A_CHUNK +
+                           (positions + 2 * E + sorted) / RNN_GROUPS_A_CHUNK + t->most_rows +
+                           net->layers * net->width + E + 16;
+    t->team.claims = (int32_t *)rnn_take(&at, 2 * t->team.most_tickets * 4);
+    t->thread_floats = (product_scratch_floats(E, net->width, E) + 2 * RNN_ROWS_A_TILE * s +
+                        net->width + in + RNN_SUMS * E + 31) & ~(int64_t)15;
+    t->thread_scratch = rnn_take_floats(&at, threads * t->thread_floats);
     return at - base;
 }
 
-static inline int64_t rnn_tile_of(int64_t count, int64_t most) {
-    int64_t tile = (count + RNN_TILES - 1) / RNN_TILES;
-    tile = (tile + RNN_FEWEST - 1) / RNN_FEWEST * RNN_FEWEST;
-    return tile < RNN_FEWEST ? RNN_FEWEST : tile > most ? most : tile;
-}
-
-static inline int64_t rnn_tile_end(const RnnTrainer *t, int64_t tile) {
-    return (tile + 1) * t->tile_rows < t->rows ? (tile + 1) * t->tile_rows : t->rows;
+static inline int64_t rnn_tile_of(int64_t rows) {
+    int64_t tile = (rows + RNN_TILES - 1) / RNN_TILES;
+    tile = (tile + RNN_FEWEST_ROWS - 1) / RNN_FEWEST_ROWS * RNN_FEWEST_ROWS;
+    return tile < RNN_ROWS_A_TILE ? tile : RNN_ROWS_A_TILE;
 }
 
 /* The events of a tile begin at those of its first slab. */
-static inline int64_t rnn_tile_event(const RnnTrainer *t, int64_t tile) {
-    return t->slab_event[t->tile_slab[tile]];
+static inline int64_t rnn_tile_event(const RnnStep *s, int64_t tile) {
+    return s->slab_event[s->tile_slab[tile]];
 }
 
-/* Lay out the events of step `number` of the call, draw its samples, and sort what it touches. */
+static void rnn_lay_out_features(const RnnTrainer *t, RnnStep *s, const RnnBatches *b) {
+    int64_t count = 0;
+    for (int64_t e = 0; e < s->events; e++)
+        for (int64_t i = 0; i < b->n_features; i++) {
+            const int64_t at = s->token[e] * b->n_features + i;
+            if (b->feature_ids[at] < 0) continue;
+            s->feature_rows[count] = b->feature_ids[at];
+            s->feature_scales[count] = b->feature_values ? b->feature_values[at] : 1.0f;
+            s->feature_events[count++] = (int32_t)e;
+        }
+    lookup_plan(s->feature_rows, count, t->net->feature_rows, t->plan_scratch, &s->feature_plan);
+}
+
+/* Lay out step `number` of the call: its events, its samples, and, sorted, the rows it touches. */
 static void rnn_lay_out(RnnTrainer *t, const RnnBatches *b, int64_t number) {
     const RnnNet *net = t->net;
+    RnnStep *s = &t->step[number & 1];
     const int64_t first = b->step_rows[number];
-    t->rows = b->step_rows[number + 1] - first;
-    t->starts = b->starts + first, t->lengths = b->lengths + first;
-    t->slots = b->slots + first, t->fresh = b->fresh + first;
-    t->step_key = random_substream(b->key, (uint64_t)(b->first_step + number));
-    t->tile_rows = rnn_tile_of(t->rows, RNN_ROWS_A_TILE);
-    t->tiles = (t->rows + t->tile_rows - 1) / t->tile_rows;
+    s->rows = b->step_rows[number + 1] - first;
+    s->starts = b->starts + first, s->lengths = b->lengths + first;
+    s->slots = b->slots + first, s->fresh = b->fresh + first;
+    s->key = random_substream(b->key, (uint64_t)(b->first_step + number));
+    s->tile_rows = rnn_tile_of(s->rows);
+    s->tiles = (s->rows + s->tile_rows - 1) / s->tile_rows;
     int64_t event = 0, slab = 0;
-    for (int64_t tile = 0; tile < t->tiles; tile++) {
-        const int64_t begin = tile * t->tile_rows, end = rnn_tile_end(t, tile);
-        t->tile_slab[tile] = slab;
-        for (int64_t time = 0; time < t->lengths[begin]; time++) {
-            t->slab_event[slab++] = event;
-            for (int64_t r = begin; r < end && t->lengths[r] > time; r++) {
-                t->row_of[event] = (int32_t)r;
-                t->token[event++] = t->starts[r] + time;
+    for (int64_t tile = 0; tile < s->tiles; tile++) {
+        const int64_t begin = tile * s->tile_rows;
+        const int64_t end = begin + s->tile_rows < s->rows ? begin + s->tile_rows : s->rows;
+        s->tile_slab[tile] = slab;
+        for (int64_t time = 0; time < s->lengths[begin]; time++) {
+            s->slab_event[slab++] = event;
+            for (int64_t r = begin; r < end && s->lengths[r] > time; r++) {
+                s->row_of[event] = (int32_t)r;
+                s->token[event++] = s->starts[r] + time;
             }
         }
     }
-    t->tile_slab[t->tiles] = slab, t->slab_event[slab] = event;
-    t->events = event;
-    t->event_tile = rnn_tile_of(event, RNN_EVENTS_A_TILE);
-    t->event_tiles = (event + t->event_tile - 1) / t->event_tile;
-    int32_t *samples = t->ids, *targets = samples + t->samples, *inputs = targets + event;
+    s->tile_slab[s->tiles] = slab, s->slab_event[slab] = event;
+    s->events = event, s->padded = (event + 15) & ~(int64_t)15;
+    int32_t *samples = s->ids, *targets = samples + t->samples, *inputs = targets + event;
     if (t->loss.kind == RNN_SOFTMAX) {
         for (int64_t j = 0; j < t->samples; j++) samples[j] = (int32_t)j;
     } else {
-        uint64_t stream = random_substream(t->step_key, 1);
+        uint64_t stream = random_substream(s->key, 1);
         for (int64_t j = 0; j < t->samples; j++)
             samples[j] = alias_draw(t->noise, net->items, &stream);
     }
-    t->weight = 0.0;
+    s->weight = 0.0;
     for (int64_t e = 0; e < event; e++) {
-        inputs[e] = b->tokens[t->token[e]], targets[e] = b->tokens[t->token[e] + 1];
-        t->event_weight[e] = b->weights ? b->weights[t->token[e] + 1] : 1.0f;
-        t->weight += t->event_weight[e];
+        inputs[e] = b->tokens[s->token[e]], targets[e] = b->tokens[s->token[e] + 1];
+        s->event_weight[e] = b->weights ? b->weights[s->token[e] + 1] : 1.0f;
+        s->weight += s->event_weight[e];
     }
-    lookup_plan(t->ids, t->samples + (net->is_tied ? 2 : 1) * event, net->items, t->plan_scratch,
-                &t->plan);
-    if (!net->is_tied) lookup_plan(inputs, event, net->items, t->plan_scratch, &t->input_plan);
-    if (b->feature_ids) {
-        int64_t count = 0;
-        for (int64_t e = 0; e < event; e++)
-            for (int64_t i = 0; i < b->n_features; i++) {
-                const int64_t at = t->token[e] * b->n_features + i;
-                if (b->feature_ids[at] < 0) continue;
-                t->feature_rows[count] = b->feature_ids[at];
-                t->feature_scales[count] = b->feature_values ? b->feature_values[at] : 1.0f;
-                t->feature_events[count++] = (int32_t)e;
-            }
-        lookup_plan(t->feature_rows, count, net->feature_rows, t->plan_scratch, &t->feature_plan);
-    }
-    t->steps_done++;
-    t->optimizer.correction1 = t->optimizer.correction2 = 1.0f;
-    if (t->optimizer.kind == OPTIMIZER_ADAM) {
-        const double done = (double)t->steps_done;
-        t->optimizer.correction1 = (float)(1.0 / (1.0 - pow(t->optimizer.beta1, done)));
-        t->optimizer.correction2 = (float)(1.0 / sqrt(1.0 - pow(t->optimizer.beta2, done)));
-    }
+    const float share = s->weight > 0.0 ? (float)(1.0 / s->weight) : 0.0f;
+    for (int64_t e = 0; e < s->padded; e++)
+        s->event_weight[e] = e < event ? share * s->event_weight[e] : 0.0f;
+    lookup_plan(s->ids, t->samples + (net->is_tied ? 2 : 1) * event, net->items, t->plan_scratch,
+                &s->plan);
+    if (!net->is_tied) lookup_plan(inputs, event, net->items, t->plan_scratch, &s->input_plan);
+    if (b->feature_ids) rnn_lay_out_features(t, s, b);
 }
 
 #endif

@@ -1,11 +1,13 @@
 /* Training a recurrent net, step by step, by threads that meet between the phases of a step:
  *
- *   1  events are laid out and samples drawn; weights are packed for the products
- *   2  tiles of rows run forward through time; samples are gathered and packed
- *   3  tiles of events are scored against the samples, and their losses and slopes taken
- *   4  tiles of rows run backward through time; samples get their gradients
- *   5  weights get theirs
- *   6  everything is updated, each touched row once
+ *   1  weights are packed for the products
+ *   2  tiles of rows run forward through time; rows of samples are gathered
+ *   3  queries are packed
+ *   4  groups of samples are scored, and summed up for the losses
+ *   5  groups turn scores into slopes: gradients of samples and, in part, of queries
+ *   6  tiles of rows run backward through time
+ *   7  weights get their gradients; the next step is laid out
+ *   8  everything is updated, each touched row once
  *
  * The full back-propagation through time is that of Werbos (1990). A step's gradient is that of the
  * mean loss of its events. The state in which a row begins is a constant.
@@ -19,23 +21,26 @@
 #define RNN_STATE_STREAM 3
 
 /* Event e of the step drops out by a key that depends on its row and its time, not on tiles. */
-static inline uint64_t rnn_event_key(const RnnTrainer *t, int64_t stream, int64_t event) {
-    const int64_t row = t->row_of[event], time = t->token[event] - t->starts[row];
-    return random_substream(random_substream(t->step_key, (uint64_t)stream),
-                            (uint64_t)row << 32 | (uint64_t)time);
+static inline void rnn_drop(const RnnStep *s, int64_t stream, int64_t event, uint32_t keep,
+                            float *row, int64_t stride) {
+    if (keep >= 65536) return;
+    const int64_t number = s->row_of[event], time = s->token[event] - s->starts[number];
+    const uint64_t key = random_substream(random_substream(s->key, (uint64_t)stream),
+                                          (uint64_t)number << 32 | (uint64_t)time);
+    rnn_dropout(row, stride, key, keep, 65536.0f / (float)keep);
 }
 
-static inline void rnn_drop(const RnnTrainer *t, int64_t stream, int64_t event, uint32_t keep,
-                            float *row, int64_t stride) {
-    if (keep < 65536)
-        rnn_dropout(row, stride, rnn_event_key(t, stream, event), keep, 65536.0f / (float)keep);
+/* Phase 1 */
+
+/* Of a GRU the gates that are summed with those of the input, else all. */
+static inline int64_t rnn_joined(const RnnNet *net) {
+    return net->cell == RNN_GRU ? 2 * net->stride : net->width;
 }
 
 static void rnn_pack_weights(RnnTrainer *t, int64_t ticket) {
     const RnnNet *net = t->net;
     const RnnLayer *layer = &net->layer[ticket / 4];
-    const int64_t l = ticket / 4, width = net->width, units = net->units;
-    const int64_t joined = net->cell == RNN_GRU ? 2 * net->stride : width;
+    const int64_t l = ticket / 4, width = net->width, units = net->units, joined = rnn_joined(net);
     switch (ticket % 4) {
     case 0: product_pack_nn(width, layer->in, layer->w, width, t->w[l]); break;
     case 1: product_pack_nt(layer->in, width, layer->w, width, t->w_back[l]); break;
@@ -55,19 +60,20 @@ static void rnn_pack_weights(RnnTrainer *t, int64_t ticket) {
 
 /* Phase 2 */
 
-static void rnn_read_inputs(RnnTrainer *t, const RnnBatches *b, int64_t from, int64_t to) {
+static void rnn_read_inputs(RnnTrainer *t, const RnnStep *s, const RnnBatches *b, int64_t from,
+                            int64_t to) {
     const RnnNet *net = t->net;
-    const int32_t *inputs = t->ids + t->samples + t->events;
+    const int32_t *inputs = s->ids + t->samples + s->events;
     for (int64_t e = from; e < to; e++) {
         float *x = t->x + e * net->in_stride;
-        if (e + 4 < to) {
-            const float *later = net->inputs + inputs[e + 4] * net->in_stride;
+        if (e + RNN_GATHERED_AHEAD < to) {
+            const float *later = net->inputs + inputs[e + RNN_GATHERED_AHEAD] * net->in_stride;
             for (int64_t i = 0; i < net->in_stride; i += 16) SIMD_PREFETCH(later + i);
         }
         t->input_inverse[e] = rnn_input_row(net, inputs[e], x);
-        rnn_drop(t, RNN_INPUT_STREAM, e, t->input_keep, x, net->in_stride);
+        rnn_drop(s, RNN_INPUT_STREAM, e, t->input_keep, x, net->in_stride);
         if (b->feature_ids) {
-            const int64_t at = t->token[e] * b->n_features;
+            const int64_t at = s->token[e] * b->n_features;
             rnn_add_features(net, b->feature_ids + at,
                              b->feature_values ? b->feature_values + at : NULL, b->n_features, x);
         }
@@ -75,20 +81,21 @@ static void rnn_read_inputs(RnnTrainer *t, const RnnBatches *b, int64_t from, in
 }
 
 /* The state in which the rows of a tile begin, at its first slab; 1 where it is zero for all. */
-static int rnn_begin_rows(RnnTrainer *t, int64_t layer, int64_t begin, int64_t count, RnnTrace at) {
+static int rnn_begin_rows(RnnTrainer *t, const RnnStep *s, int64_t layer, int64_t begin,
+                          int64_t count, RnnTrace at) {
     const RnnNet *net = t->net;
     const int64_t stride = net->stride, parts = net->cell == RNN_LSTM ? 2 : 1;
     int all_zero = 1;
     for (int64_t i = 0; i < count; i++) {
         const int64_t row = begin + i;
-        float *h = at.before + i * stride, *c = at.cell_before + i * stride;
-        if (t->fresh[row] || t->slots[row] < 0) {
+        float *h = at.before + i * stride, *c = parts == 2 ? at.cell_before + i * stride : NULL;
+        if (s->fresh[row] || s->slots[row] < 0) {
             memset(h, 0, stride * sizeof(float));
             if (parts == 2) memset(c, 0, stride * sizeof(float));
             continue;
         }
         const float *state =
-            t->lane_states + t->slots[row] * net->state_floats + layer * parts * stride;
+            t->lane_states + s->slots[row] * net->state_floats + layer * parts * stride;
         memcpy(h, state, stride * sizeof(float));
         if (parts == 2) memcpy(c, state + stride, stride * sizeof(float));
         all_zero = 0;
@@ -96,288 +103,338 @@ static int rnn_begin_rows(RnnTrainer *t, int64_t layer, int64_t begin, int64_t c
     return all_zero;
 }
 
-static void rnn_forward(RnnTrainer *t, const RnnBatches *b, int64_t tile) {
+/* Keep the states of the rows that end with a slab, where they have a slot. */
+static void rnn_end_rows(RnnTrainer *t, const RnnStep *s, int64_t layer, int64_t begin,
+                         int64_t count, int64_t time, RnnTrace at) {
     const RnnNet *net = t->net;
-    const int64_t begin = tile * t->tile_rows, stride = net->stride, width = net->width;
-    const int64_t from = rnn_tile_event(t, tile), to = rnn_tile_event(t, tile + 1);
-    const int64_t joined = net->cell == RNN_GRU ? 2 * stride : width, units = net->units;
-    const int64_t parts = net->cell == RNN_LSTM ? 2 : 1;
-    rnn_read_inputs(t, b, from, to);
+    const int64_t stride = net->stride, parts = net->cell == RNN_LSTM ? 2 : 1;
+    for (int64_t i = 0; i < count; i++) {
+        const int64_t row = begin + i;
+        if (s->slots[row] < 0 || time + 1 < s->lengths[row]) continue;
+        float *state = t->lane_states + s->slots[row] * net->state_floats + layer * parts * stride;
+        memcpy(state, at.out + i * stride, stride * sizeof(float));
+        if (parts == 2) memcpy(state + stride, at.cell + i * stride, stride * sizeof(float));
+    }
+}
+
+/* Run one layer of a tile forward through time, its input products being in the gates. */
+static void rnn_forward_layer(RnnTrainer *t, const RnnStep *s, int64_t l, int64_t tile) {
+    const RnnNet *net = t->net;
+    const RnnTrace all = t->trace[l];
+    const int64_t begin = tile * s->tile_rows, stride = net->stride, units = net->units;
+    const int64_t joined = rnn_joined(net), first = s->tile_slab[tile];
+    int64_t previous = 0;
+    for (int64_t slab = first; slab < s->tile_slab[tile + 1]; slab++) {
+        const int64_t event = s->slab_event[slab], count = s->slab_event[slab + 1] - event;
+        const RnnTrace now = rnn_trace_at(net, all, event);
+        int is_zero = 0;
+        if (slab == first) {
+            is_zero = rnn_begin_rows(t, s, l, begin, count, now);
+        } else {
+            const RnnTrace then = rnn_trace_at(net, all, previous);
+            memcpy(now.before, then.out, count * stride * sizeof(float));
+            if (net->cell == RNN_LSTM)
+                memcpy(now.cell_before, then.cell, count * stride * sizeof(float));
+        }
+        if (!is_zero)
+            product_packed(count, joined, units, now.before, stride, t->u[l], now.gates,
+                           net->width, 1);
+        if (joined < net->width && is_zero)
+            memset(now.hidden, 0, count * stride * sizeof(float));
+        else if (joined < net->width)
+            product_packed(count, stride, units, now.before, stride,
+                           t->u[l] + product_packed_floats(joined, units), now.hidden, stride, 0);
+        rnn_cell_forward(net, &net->layer[l], count, now);
+        rnn_end_rows(t, s, l, begin, count, slab - first, now);
+        previous = event;
+    }
+}
+
+/* What is compared with the samples for events [from, to): their queries, and their targets with
+ * which they have scores of their own. */
+static void rnn_make_queries(RnnTrainer *t, const RnnStep *s, int64_t from, int64_t to) {
+    const RnnNet *net = t->net;
+    const int64_t stride = net->stride;
+    const int32_t *targets = s->ids + t->samples;
+    const float *out = t->trace[net->layers - 1].out;
+    for (int64_t e = from; e < to; e++) {
+        float *q = t->queries + e * stride, *target = t->targets + e * stride;
+        const float *row = net->outputs + targets[e] * stride;
+        if (e + RNN_GATHERED_AHEAD < to) {
+            const float *later = net->outputs + targets[e + RNN_GATHERED_AHEAD] * stride;
+            for (int64_t i = 0; i < stride; i += 16) SIMD_PREFETCH(later + i);
+        }
+        memcpy(q, out + e * stride, stride * sizeof(float));
+        rnn_drop(s, RNN_STATE_STREAM, e, t->state_keep, q, stride);
+        t->query_inverse[e] = t->target_inverse[e] = 1.0f;
+        if (net->scale != 0.0f) {
+            t->query_inverse[e] = rnn_inverse_length(q, stride);
+            t->target_inverse[e] = rnn_inverse_length(row, stride);
+            rnn_scaled(q, net->scale * t->query_inverse[e], q, stride);
+        }
+        rnn_scaled(row, t->target_inverse[e], target, stride);
+        t->own[e] = rnn_dot(q, target, stride);
+        if (net->bias) t->own[e] += net->bias[targets[e]];
+        if (t->log_q) t->own[e] -= t->log_q[targets[e]];
+        t->own[e] = rnn_own_score(&t->loss, t->own[e]);
+    }
+}
+
+static void rnn_forward(RnnTrainer *t, const RnnStep *s, const RnnBatches *b, int64_t tile) {
+    const RnnNet *net = t->net;
+    const int64_t from = rnn_tile_event(s, tile), to = rnn_tile_event(s, tile + 1);
+    const int64_t width = net->width;
+    rnn_read_inputs(t, s, b, from, to);
     for (int64_t l = 0; l < net->layers; l++) {
         const RnnLayer *layer = &net->layer[l];
-        const RnnTrace all = t->trace[l];
         const float *input = l ? t->trace[l - 1].out : t->x;
+        float *gates = t->trace[l].gates + from * width;
         if (layer->in)
             product_packed(to - from, width, layer->in, input + from * layer->in_stride,
-                           layer->in_stride, t->w[l], all.gates + from * width, width, 0);
+                           layer->in_stride, t->w[l], gates, width, 0);
         else
-            memcpy(all.gates + from * width, t->x + from * width,
-                   (to - from) * width * sizeof(float));
-        int64_t previous = from;
-        for (int64_t slab = t->tile_slab[tile]; slab < t->tile_slab[tile + 1]; slab++) {
-            const int64_t event = t->slab_event[slab], count = t->slab_event[slab + 1] - event;
-            const RnnTrace now = rnn_trace_at(net, all, event);
-            int is_zero = 0;
-            if (slab == t->tile_slab[tile]) {
-                is_zero = rnn_begin_rows(t, l, begin, count, now);
-            } else {
-                const RnnTrace then = rnn_trace_at(net, all, previous);
-                memcpy(now.before, then.out, count * stride * sizeof(float));
-                if (parts == 2)
-                    memcpy(now.cell_before, then.cell, count * stride * sizeof(float));
-            }
-            if (!is_zero)
-                product_packed(count, joined, units, now.before, stride, t->u[l], now.gates, width,
-                               1);
-            if (joined < width && is_zero)
-                memset(now.hidden, 0, count * stride * sizeof(float));
-            else if (joined < width)
-                product_packed(count, stride, units, now.before, stride,
-                               t->u[l] + product_packed_floats(joined, units), now.hidden, stride,
-                               0);
-            rnn_cell_forward(net, layer, count, now);
-            for (int64_t i = 0; i < count; i++) {
-                const int64_t row = begin + i, time = slab - t->tile_slab[tile];
-                if (t->slots[row] < 0 || time + 1 < t->lengths[row]) continue;
-                float *state =
-                    t->lane_states + t->slots[row] * net->state_floats + l * parts * stride;
-                memcpy(state, now.out + i * stride, stride * sizeof(float));
-                if (parts == 2)
-                    memcpy(state + stride, now.cell + i * stride, stride * sizeof(float));
-            }
-            previous = event;
-        }
+            memcpy(gates, t->x + from * width, (to - from) * width * sizeof(float));
+        rnn_forward_layer(t, s, l, tile);
     }
+    rnn_make_queries(t, s, from, to);
 }
 
-static int64_t rnn_sample_tiles(const RnnTrainer *t) {
-    return (t->samples + RNN_SAMPLES_A_TILE - 1) / RNN_SAMPLES_A_TILE;
+static inline int64_t rnn_samples_of(const RnnTrainer *t, int64_t group) {
+    const int64_t left = t->samples - group * t->group_samples;
+    return left < t->group_samples ? left : t->group_samples;
 }
 
-static inline int64_t rnn_samples_of(const RnnTrainer *t, int64_t tile) {
-    const int64_t left = t->samples - tile * RNN_SAMPLES_A_TILE;
-    return left < RNN_SAMPLES_A_TILE ? left : RNN_SAMPLES_A_TILE;
-}
-
-/* Gather the rows of one tile of samples, and pack them both ways. */
-static void rnn_gather_samples(RnnTrainer *t, int64_t tile) {
+static void rnn_gather_samples(RnnTrainer *t, const RnnStep *s, int64_t group) {
     const RnnNet *net = t->net;
-    const int64_t first = tile * RNN_SAMPLES_A_TILE, count = rnn_samples_of(t, tile);
-    const int64_t stride = net->stride, units = net->units;
-    for (int64_t j = first; j < first + count; j++) {
-        const float *row = net->outputs + t->ids[j] * stride;
-        if (j + 4 < first + count)
-            for (int64_t i = 0; i < stride; i += 16)
-                SIMD_PREFETCH(net->outputs + t->ids[j + 4] * stride + i);
+    const int64_t first = group * t->group_samples, end = first + rnn_samples_of(t, group);
+    const int64_t stride = net->stride;
+    for (int64_t j = first; j < end; j++) {
+        const float *row = net->outputs + s->ids[j] * stride;
+        if (j + RNN_GATHERED_AHEAD < end) {
+            const float *later = net->outputs + s->ids[j + RNN_GATHERED_AHEAD] * stride;
+            for (int64_t i = 0; i < stride; i += 16) SIMD_PREFETCH(later + i);
+        }
         t->sample_inverse[j] = net->scale != 0.0f ? rnn_inverse_length(row, stride) : 1.0f;
-        rnn_scaled(row, t->sample_inverse[j], t->samples_unit + j * stride, stride);
-        t->sample_offset[j] = net->bias ? net->bias[t->ids[j]] : 0.0f;
-        if (t->log_q) t->sample_offset[j] -= t->log_q[t->ids[j]];
+        rnn_scaled(row, t->sample_inverse[j], t->sampled + j * stride, stride);
+        t->sample_offset[j] = net->bias ? net->bias[s->ids[j]] : 0.0f;
+        if (t->log_q) t->sample_offset[j] -= t->log_q[s->ids[j]];
     }
-    const float *rows = t->samples_unit + first * stride;
-    product_pack_nt(count, units, rows, stride, t->sample_columns + first * units);
-    product_pack_nn(units, count, rows, stride,
-                    t->sample_rows + product_packed_floats(units, first));
 }
 
 /* Phase 3 */
 
-static void rnn_score(RnnTrainer *t, int64_t tile) {
+/* Tickets of packing: panels of columns for the scores, then panels for gradients of samples. */
+static int64_t rnn_query_panels(const RnnTrainer *t, const RnnStep *s) {
+    return (s->events + PRODUCT_PANEL - 1) / PRODUCT_PANEL + 1;
+}
+
+static void rnn_pack_queries(RnnTrainer *t, const RnnStep *s, int64_t ticket) {
     const RnnNet *net = t->net;
-    const int64_t stride = net->stride, units = net->units, K = t->padded_samples;
-    const int64_t from = tile * t->event_tile;
-    const int64_t to = from + t->event_tile < t->events ? from + t->event_tile : t->events;
-    const int32_t *samples = t->ids, *targets = samples + t->samples;
-    const float *out = t->trace[net->layers - 1].out;
-    float *scores = t->scores + from * K;
-    for (int64_t e = from; e < to; e++) {
-        float *q = t->queries + e * stride, *target = t->targets + e * stride;
-        const float *row = net->outputs + targets[e] * stride;
-        memcpy(q, out + e * stride, stride * sizeof(float));
-        rnn_drop(t, RNN_STATE_STREAM, e, t->state_keep, q, stride);
-        t->output_inverse[e] = net->scale != 0.0f ? rnn_inverse_length(q, stride) : 1.0f;
-        if (net->scale != 0.0f) rnn_scaled(q, net->scale * t->output_inverse[e], q, stride);
-        t->target_inverse[e] = net->scale != 0.0f ? rnn_inverse_length(row, stride) : 1.0f;
-        rnn_scaled(row, t->target_inverse[e], target, stride);
-    }
-    for (int64_t part = 0; part < rnn_sample_tiles(t); part++) {
-        const int64_t first = part * RNN_SAMPLES_A_TILE;
-        product_packed(to - from, rnn_samples_of(t, part), units, t->queries + from * stride,
-                       stride, t->sample_columns + first * units, scores + first, K, 0);
-    }
-    for (int64_t e = from; e < to; e++) {
-        float *row = t->scores + e * K;
-        const float share = (float)(t->weight > 0.0 ? t->event_weight[e] / t->weight : 0.0);
-        float own = rnn_dot(t->queries + e * stride, t->targets + e * stride, stride);
-        if (net->bias) own += net->bias[targets[e]];
-        if (t->log_q) own -= t->log_q[targets[e]];
-        for (int64_t j = 0; j < t->samples; j++)
-            row[j] = samples[j] == targets[e] ? RNN_NO_SCORE : row[j] + t->sample_offset[j];
-        for (int64_t j = t->samples; j < K; j++) row[j] = RNN_NO_SCORE;
-        const float loss = t->loss.kind <= RNN_SOFTMAX
-                               ? rnn_softmax(row, K, &own, share)
-                               : rnn_ranking(&t->loss, row, t->samples, K, &own, share);
-        t->event_loss[e] = (double)t->event_weight[e] * loss;
-        t->target_slope[e] = own;
-    }
-    for (int64_t part = 0; part < rnn_sample_tiles(t); part++) {
-        const int64_t first = part * RNN_SAMPLES_A_TILE;
-        product_packed(to - from, units, rnn_samples_of(t, part), scores + first, K,
-                       t->sample_rows + product_packed_floats(units, first),
-                       t->d_out + from * stride, stride, part > 0);
-    }
-    for (int64_t e = from; e < to; e++) {
-        const float *q = t->queries + e * stride, *target = t->targets + e * stride;
-        float *d = t->d_out + e * stride, *to_target = t->output_gradients + (t->samples + e) * stride;
-        memset(d + units, 0, (stride - units) * sizeof(float));
-        rnn_add(target, t->target_slope[e], d, stride);
-        rnn_scaled(q, t->target_slope[e], to_target, stride);
-        t->bias_gradients[t->samples + e] = t->target_slope[e];
-        if (net->scale != 0.0f) {
-            rnn_unit_backward(to_target, target, t->target_inverse[e], stride);
-            /* q is scale times a unit row: both factors of scale are in the slope's second one */
-            const float along = rnn_dot(d, q, stride) / net->scale;
-            rnn_add(q, -along / net->scale, d, stride);
-            rnn_scaled(d, net->scale * t->output_inverse[e], d, stride);
-        }
-        rnn_drop(t, RNN_STATE_STREAM, e, t->state_keep, d, stride);
-    }
-}
-
-/* Phase 4 */
-
-static void rnn_backward(RnnTrainer *t, int64_t tile, float *scratch) {
-    const RnnNet *net = t->net;
-    const int64_t stride = net->stride, width = net->width, units = net->units;
-    const int64_t from = rnn_tile_event(t, tile), to = rnn_tile_event(t, tile + 1);
-    const int64_t joined = net->cell == RNN_GRU ? 2 * stride : width;
-    float *carry = scratch, *carry_cell = carry + RNN_ROWS_A_TILE * stride;
-    for (int64_t l = net->layers - 1; l >= 0; l--) {
-        const RnnLayer *layer = &net->layer[l];
-        const RnnTrace all = t->trace[l];
-        memset(carry, 0, 2 * RNN_ROWS_A_TILE * stride * sizeof(float));
-        for (int64_t slab = t->tile_slab[tile + 1] - 1; slab >= t->tile_slab[tile]; slab--) {
-            const int64_t event = t->slab_event[slab], count = t->slab_event[slab + 1] - event;
-            const RnnTrace now = rnn_trace_at(net, all, event);
-            rnn_cell_backward(net, count, now, t->d_out + event * stride, carry, carry_cell);
-            if (slab == t->tile_slab[tile]) break;
-            product_packed(count, units, joined, now.gates, width, t->u_back[l], carry, stride, 1);
-            if (joined < width)
-                product_packed(count, units, stride, now.hidden, stride,
-                               t->u_back[l] + product_packed_floats(units, joined), carry, stride,
-                               1);
-        }
-        if (l) {
-            product_packed(to - from, units, width, all.gates + from * width, width, t->w_back[l],
-                           t->d_out + from * stride, stride, 0);
-        } else if (layer->in) {
-            product_packed(to - from, layer->in, width, all.gates + from * width, width,
-                           t->w_back[l], t->input_gradients + from * net->in_stride,
-                           net->in_stride, 0);
-        } else {
-            memcpy(t->input_gradients + from * width, all.gates + from * width,
-                   (to - from) * width * sizeof(float));
-        }
-    }
-    for (int64_t e = from; e < to; e++) {
-        float *d = t->input_gradients + e * net->in_stride;
-        if (!net->one_hot)
-            memset(d + net->in, 0, (net->in_stride - net->in) * sizeof(float));
-        if (t->feature_gradients)
-            memcpy(t->feature_gradients + e * net->in_stride, d, net->in_stride * sizeof(float));
-        rnn_drop(t, RNN_INPUT_STREAM, e, t->input_keep, d, net->in_stride);
-        if (net->scale != 0.0f && !net->one_hot) {
-            /* The unit row is made again: dropout and features have changed x. */
-            float *unit = carry;
-            const int32_t item = t->ids[t->samples + t->events + e];
-            rnn_input_row(net, item, unit);
-            rnn_unit_backward(d, unit, t->input_inverse[e], net->in_stride);
-        }
-    }
-}
-
-#define RNN_SAMPLES_A_PRODUCT 512
-
-static int64_t rnn_sample_products(const RnnTrainer *t) {
-    return (t->samples + RNN_SAMPLES_A_PRODUCT - 1) / RNN_SAMPLES_A_PRODUCT;
-}
-
-/* The gradients of some samples: slopes, transposed, by queries. */
-static void rnn_sample_gradients(RnnTrainer *t, int64_t tile, float *scratch) {
-    const RnnNet *net = t->net;
-    const int64_t first = tile * RNN_SAMPLES_A_PRODUCT, stride = net->stride, K = t->padded_samples;
-    const int64_t left = t->samples - first;
-    const int64_t count = left < RNN_SAMPLES_A_PRODUCT ? left : RNN_SAMPLES_A_PRODUCT;
-    float *gradients = t->output_gradients + first * stride;
-    product_tn(count, net->units, t->events, t->scores + first, K, t->queries, stride, gradients,
-               stride, 0, scratch);
-    for (int64_t j = 0; j < count; j++) {
-        float *d = gradients + j * stride;
-        memset(d + net->units, 0, (stride - net->units) * sizeof(float));
-        if (net->scale != 0.0f)
-            rnn_unit_backward(d, t->samples_unit + (first + j) * stride,
-                              t->sample_inverse[first + j], stride);
-    }
-    if (!net->bias) return;
-    memset(t->bias_gradients + first, 0, count * sizeof(float));
-    for (int64_t e = 0; e < t->events; e++)
-        for (int64_t j = 0; j < count; j++)
-            t->bias_gradients[first + j] += t->scores[e * K + first + j];
-}
-
-/* Phase 5 */
-
-static int64_t rnn_column_tiles(const RnnTrainer *t) {
-    return (t->net->width + RNN_COLUMNS_A_TILE - 1) / RNN_COLUMNS_A_TILE;
-}
-
-/* Gradients of some columns of one layer's matrix, `which` being 0 for W and 1 for U and biases. */
-static void rnn_weight_gradients(RnnTrainer *t, int64_t l, int which, int64_t tile,
-                                 float *scratch) {
-    const RnnNet *net = t->net;
-    const RnnLayer *layer = &net->layer[l];
-    const RnnTrace all = t->trace[l];
-    const int64_t width = net->width, stride = net->stride, E = t->events;
-    const int64_t from = tile * RNN_COLUMNS_A_TILE;
-    const int64_t end = from + RNN_COLUMNS_A_TILE < width ? from + RNN_COLUMNS_A_TILE : width;
-    if (which == 0) {
-        float *gradients = t->dense_gradients + (layer->w - net->dense) + from;
-        if (layer->in)
-            product_tn(layer->in, end - from, E, l ? t->trace[l - 1].out : t->x, layer->in_stride,
-                       all.gates + from, width, gradients, width, 0, scratch);
+    const int64_t stride = net->stride, units = net->units, last = rnn_query_panels(t, s) - 1;
+    if (ticket == last) {
+        product_pack_nn(units, s->events, t->queries, stride, t->query_rows);
         return;
     }
-    const int64_t joined = net->cell == RNN_GRU ? 2 * stride : width;
-    const int64_t cut = end < joined ? end : joined > from ? joined : from;
-    float *gradients = t->dense_gradients + (layer->u - net->dense);
-    float *bias = t->dense_gradients + (layer->b - net->dense);
-    if (cut > from)
-        product_tn(net->units, cut - from, E, all.before, stride, all.gates + from, width,
-                   gradients + from, width, 0, scratch);
-    if (end > cut)
-        product_tn(net->units, end - cut, E, all.before, stride, all.hidden + (cut - joined),
-                   stride, gradients + cut, width, 0, scratch);
-    memset(bias + from, 0, (end - from) * sizeof(float));
-    for (int64_t e = 0; e < E; e++)
-        for (int64_t i = from; i < end; i++) bias[i] += all.gates[e * width + i];
-    if (end > cut) {
-        float *inner = t->dense_gradients + (layer->bu - net->dense) + (cut - joined);
-        memset(inner, 0, (end - cut) * sizeof(float));
-        for (int64_t e = 0; e < E; e++)
-            for (int64_t i = 0; i < end - cut; i++)
-                inner[i] += all.hidden[e * stride + (cut - joined) + i];
+    const int64_t first = ticket * PRODUCT_PANEL;
+    const int64_t count = ticket + 1 < last ? PRODUCT_PANEL : s->events - first;
+    product_pack_nt(count, units, t->queries + first * stride, stride,
+                    t->query_columns + first * units);
+}
+
+/* Phases 4 and 5 */
+
+static void rnn_score(RnnTrainer *t, const RnnStep *s, int64_t group) {
+    const RnnNet *net = t->net;
+    const int64_t first = group * t->group_samples, count = rnn_samples_of(t, group);
+    const int64_t padded = s->padded, panels = rnn_query_panels(t, s) - 1;
+    float *scores = t->scores + first * padded;
+    for (int64_t panel = 0; panel < panels; panel++) {
+        const int64_t event = panel * PRODUCT_PANEL;
+        const int64_t width = panel + 1 < panels ? PRODUCT_PANEL : padded - event;
+        product_packed(count, width, net->units, t->sampled + first * net->stride, net->stride,
+                       t->query_columns + event * net->units, scores + event, padded, 0);
+    }
+    rnn_group_sums(&t->loss, scores, count, padded, s->ids + first, t->sample_offset + first,
+                   s->ids + t->samples, t->own,
+                   rnn_sums_of(t->group_sums + group * RNN_SUMS * padded, padded));
+}
+
+/* The losses of all events, and the gradients of their targets. */
+static void rnn_finish_events(RnnTrainer *t, const RnnStep *s, RnnSums all) {
+    const RnnNet *net = t->net;
+    const int64_t stride = net->stride;
+    for (int64_t e = 0; e < s->events; e++) {
+        const float *q = t->queries + e * stride, *target = t->targets + e * stride;
+        float *gradient = t->output_gradients + (t->samples + e) * stride, slope;
+        t->event_loss[e] = s->weight * s->event_weight[e] *
+                           (double)rnn_event_loss(&t->loss, all, t->own, e, &slope);
+        t->own_slope[e] = slope *= s->event_weight[e];
+        t->bias_gradients[t->samples + e] = slope;
+        rnn_scaled(q, slope, gradient, stride);
+        if (net->scale != 0.0f)
+            rnn_unit_backward(gradient, target, t->target_inverse[e], stride);
+    }
+}
+
+static void rnn_slopes(RnnTrainer *t, const RnnStep *s, int64_t group, float *scratch) {
+    const RnnNet *net = t->net;
+    const int64_t first = group * t->group_samples, count = rnn_samples_of(t, group);
+    const int64_t padded = s->padded, stride = net->stride, units = net->units;
+    const RnnSums all = rnn_sums_of(scratch, padded);
+    float *scores = t->scores + first * padded, *work = scratch + RNN_SUMS * padded;
+    float *gradients = t->output_gradients + first * stride;
+    rnn_all_sums(&t->loss, t->group_sums, t->groups, padded, t->own, all);
+    if (group == 0) rnn_finish_events(t, s, all);
+    rnn_group_slopes(&t->loss, scores, count, padded,
+                     t->group_sums + group * RNN_SUMS * padded, all, t->own, s->event_weight);
+    product_packed(count, units, s->events, scores, padded, t->query_rows, gradients, stride, 0);
+    product_tn(s->events, units, count, scores, padded, t->sampled + first * stride, stride,
+               t->group_queries + group * s->events * stride, stride, 0, work);
+    for (int64_t j = 0; j < count; j++) {
+        float *d = gradients + j * stride, sum = 0.0f;
+        memset(d + units, 0, (stride - units) * sizeof(float));
+        if (net->scale != 0.0f)
+            rnn_unit_backward(d, t->sampled + (first + j) * stride, t->sample_inverse[first + j],
+                              stride);
+        if (!net->bias) continue;
+        for (int64_t e = 0; e < s->events; e++) sum += scores[j * padded + e];
+        t->bias_gradients[first + j] = sum;
     }
 }
 
 /* Phase 6 */
 
-static int64_t rnn_dense_chunks(const RnnTrainer *t) {
-    return (t->net->dense_floats + RNN_FLOATS_A_CHUNK - 1) / RNN_FLOATS_A_CHUNK;
+/* The gradients of the states that are scored, from what the groups have made. */
+static void rnn_query_gradients(RnnTrainer *t, const RnnStep *s, int64_t from, int64_t to) {
+    const RnnNet *net = t->net;
+    const int64_t stride = net->stride;
+    for (int64_t e = from; e < to; e++) {
+        const float *q = t->queries + e * stride;
+        float *d = t->d_out + e * stride;
+        rnn_scaled(t->targets + e * stride, t->own_slope[e], d, stride);
+        for (int64_t g = 0; g < t->groups; g++) {
+            const float *part = t->group_queries + (g * s->events + e) * stride;
+            for (int64_t i = 0; i < stride; i += SIMD_LANES)
+                simd_store(d + i, simd_add(simd_load(d + i), simd_load(part + i)));
+        }
+        memset(d + net->units, 0, (stride - net->units) * sizeof(float));
+        if (net->scale != 0.0f) {
+            /* q is `scale` times a unit row u: d q / |..| takes (d . u) u out of d. */
+            const float along = rnn_dot(d, q, stride) / (net->scale * net->scale);
+            rnn_add(q, -along, d, stride);
+            rnn_scaled(d, net->scale * t->query_inverse[e], d, stride);
+        }
+        rnn_drop(s, RNN_STATE_STREAM, e, t->state_keep, d, stride);
+    }
 }
 
-static int64_t rnn_chunk_floats(const RnnTrainer *t, int64_t chunk) {
-    const int64_t left = t->net->dense_floats - chunk * RNN_FLOATS_A_CHUNK;
-    return left < RNN_FLOATS_A_CHUNK ? left : RNN_FLOATS_A_CHUNK;
+/* Run one layer of a tile backward through time: gates become gradients. */
+static void rnn_backward_layer(RnnTrainer *t, const RnnStep *s, int64_t l, int64_t tile,
+                               float *carry) {
+    const RnnNet *net = t->net;
+    const int64_t stride = net->stride, units = net->units, joined = rnn_joined(net);
+    float *carry_cell = carry + RNN_ROWS_A_TILE * stride;
+    memset(carry, 0, 2 * RNN_ROWS_A_TILE * stride * sizeof(float));
+    for (int64_t slab = s->tile_slab[tile + 1] - 1; slab >= s->tile_slab[tile]; slab--) {
+        const int64_t event = s->slab_event[slab], count = s->slab_event[slab + 1] - event;
+        const RnnTrace now = rnn_trace_at(net, t->trace[l], event);
+        rnn_cell_backward(net, count, now, t->d_out + event * stride, carry, carry_cell);
+        if (slab == s->tile_slab[tile]) break;
+        product_packed(count, units, joined, now.gates, net->width, t->u_back[l], carry, stride, 1);
+        if (joined < net->width)
+            product_packed(count, units, stride, now.hidden, stride,
+                           t->u_back[l] + product_packed_floats(units, joined), carry, stride, 1);
+    }
+}
+
+/* From gradients of the input rows of a layer to those of item rows and features. */
+static void rnn_input_gradients(RnnTrainer *t, const RnnStep *s, int64_t from, int64_t to,
+                                float *unit) {
+    const RnnNet *net = t->net;
+    const int32_t *inputs = s->ids + t->samples + s->events;
+    for (int64_t e = from; e < to; e++) {
+        float *d = t->input_gradients + e * net->in_stride;
+        if (!net->one_hot) memset(d + net->in, 0, (net->in_stride - net->in) * sizeof(float));
+        if (t->feature_gradients)
+            memcpy(t->feature_gradients + e * net->in_stride, d, net->in_stride * sizeof(float));
+        rnn_drop(s, RNN_INPUT_STREAM, e, t->input_keep, d, net->in_stride);
+        if (net->scale != 0.0f && !net->one_hot) {
+            /* The unit row is made again: dropout and features have changed x. */
+            rnn_input_row(net, inputs[e], unit);
+            rnn_unit_backward(d, unit, t->input_inverse[e], net->in_stride);
+        }
+    }
+}
+
+static void rnn_backward(RnnTrainer *t, const RnnStep *s, int64_t tile, float *scratch) {
+    const RnnNet *net = t->net;
+    const int64_t stride = net->stride, width = net->width;
+    const int64_t from = rnn_tile_event(s, tile), to = rnn_tile_event(s, tile + 1);
+    rnn_query_gradients(t, s, from, to);
+    for (int64_t l = net->layers - 1; l >= 0; l--) {
+        const RnnLayer *layer = &net->layer[l];
+        const float *gates = t->trace[l].gates + from * width;
+        rnn_backward_layer(t, s, l, tile, scratch);
+        if (l)
+            product_packed(to - from, net->units, width, gates, width, t->w_back[l],
+                           t->d_out + from * stride, stride, 0);
+        else if (layer->in)
+            product_packed(to - from, layer->in, width, gates, width, t->w_back[l],
+                           t->input_gradients + from * net->in_stride, net->in_stride, 0);
+        else
+            memcpy(t->input_gradients + from * width, gates, (to - from) * width * sizeof(float));
+    }
+    rnn_input_gradients(t, s, from, to, scratch);
+}
+
+/* Phase 7 */
+
+static int64_t rnn_column_tiles(const RnnTrainer *t) {
+    return (t->net->width + RNN_COLUMNS_A_TILE - 1) / RNN_COLUMNS_A_TILE;
+}
+
+/* out = the sums of `count` columns of a matrix. */
+static void rnn_column_sums(const float *rows, int64_t stride, int64_t n, int64_t count,
+                            float *restrict out) {
+    memset(out, 0, count * sizeof(float));
+    for (int64_t e = 0; e < n; e++)
+        for (int64_t i = 0; i < count; i++) out[i] += rows[e * stride + i];
+}
+
+/* Gradients of some columns of one layer's W, or of its U and biases. */
+static void rnn_weight_gradients(RnnTrainer *t, const RnnStep *s, int64_t l, int is_state,
+                                 int64_t tile, float *scratch) {
+    const RnnNet *net = t->net;
+    const RnnLayer *layer = &net->layer[l];
+    const RnnTrace all = t->trace[l];
+    const int64_t width = net->width, stride = net->stride, from = tile * RNN_COLUMNS_A_TILE;
+    const int64_t end = from + RNN_COLUMNS_A_TILE < width ? from + RNN_COLUMNS_A_TILE : width;
+    float *gradients = t->dense_gradients - net->dense + (is_state ? layer->u : layer->w);
+    if (!is_state) {
+        if (layer->in)
+            product_tn(layer->in, end - from, s->events, l ? t->trace[l - 1].out : t->x,
+                       layer->in_stride, all.gates + from, width, gradients + from, width, 0,
+                       scratch);
+        return;
+    }
+    const int64_t joined = rnn_joined(net), cut = end < joined ? end : joined > from ? joined : from;
+    if (cut > from)
+        product_tn(net->units, cut - from, s->events, all.before, stride, all.gates + from, width,
+                   gradients + from, width, 0, scratch);
+    rnn_column_sums(all.gates + from, width, s->events, end - from,
+                    t->dense_gradients + (layer->b - net->dense) + from);
+    if (end == cut) return;
+    const float *hidden = all.hidden + (cut - joined);
+    product_tn(net->units, end - cut, s->events, all.before, stride, hidden, stride,
+               gradients + cut, width, 0, scratch);
+    rnn_column_sums(hidden, stride, s->events, end - cut,
+                    t->dense_gradients + (layer->bu - net->dense) + (cut - joined));
+}
+
+/* Phase 8 */
+
+static int64_t rnn_dense_chunks(const RnnTrainer *t) {
+    return (t->net->dense_floats + RNN_FLOATS_A_CHUNK - 1) / RNN_FLOATS_A_CHUNK;
 }
 
 /* What gradients of weights are multiplied with so that their norm is at most `clip`; every thread
@@ -385,46 +442,43 @@ static int64_t rnn_chunk_floats(const RnnTrainer *t, int64_t chunk) {
 static float rnn_clip_scale(const RnnTrainer *t) {
     double square = 0.0;
     if (t->clip <= 0.0f) return 1.0f;
-    for (int64_t i = 0; i < t->net->dense_floats; i += 16) {
-        const float *g = t->dense_gradients + i;
-        float sum = 0.0f;
-        for (int j = 0; j < 16; j++) sum += g[j] * g[j];
-        square += sum;
+    for (int64_t i = 0; i < t->net->dense_floats; i += RNN_FLOATS_A_CHUNK) {
+        const int64_t left = t->net->dense_floats - i;
+        square += rnn_dot(t->dense_gradients + i, t->dense_gradients + i,
+                          left < RNN_FLOATS_A_CHUNK ? left : RNN_FLOATS_A_CHUNK);
     }
     const double norm = sqrt(square);
     return norm > t->clip ? (float)(t->clip / norm) : 1.0f;
 }
 
 static void rnn_update_dense(RnnTrainer *t, int64_t chunk, float scale) {
-    const int64_t first = chunk * RNN_FLOATS_A_CHUNK;
+    const int64_t first = chunk * RNN_FLOATS_A_CHUNK, left = t->net->dense_floats - first;
     Optimizer o = t->optimizer;
-    if (o.kind == OPTIMIZER_ROW_ADAGRAD) o.kind = OPTIMIZER_ADAGRAD;
     float *state = t->dense_slots.state;
+    if (o.kind == OPTIMIZER_ROW_ADAGRAD) o.kind = OPTIMIZER_ADAGRAD;
     optimizer_update_row(&o, t->net->dense + first, t->dense_gradients + first,
                          state ? state + first : NULL,
                          state ? state + t->net->dense_floats + first : NULL,
-                         rnn_chunk_floats(t, chunk), scale);
+                         left < RNN_FLOATS_A_CHUNK ? left : RNN_FLOATS_A_CHUNK, scale);
 }
 
-static void rnn_update_bias(RnnTrainer *t, int64_t start, int64_t stop) {
-    const RnnNet *net = t->net;
-    const int64_t outputs = t->samples + t->events;
-    const Optimizer *o = &t->optimizer;
+static void rnn_update_bias(RnnTrainer *t, const RnnStep *s, int64_t start, int64_t stop) {
+    const LookupPlan *plan = &s->plan;
+    const int64_t outputs = t->samples + s->events, slots = t->bias_slots.stride;
     for (int64_t k = start; k < stop; k++) {
         float g[16] = {0}, w[16] = {0}, slot1[16] = {0}, slot2[16] = {0};
         int is_output = 0;
-        for (int64_t i = t->plan.starts[k]; i < t->plan.starts[k + 1]; i++)
-            if (t->plan.positions[i] < outputs)
-                g[0] += t->bias_gradients[t->plan.positions[i]], is_output = 1;
+        for (int64_t i = plan->starts[k]; i < plan->starts[k + 1]; i++)
+            if (plan->positions[i] < outputs)
+                g[0] += t->bias_gradients[plan->positions[i]], is_output = 1;
         if (!is_output) continue;
-        const int64_t row = t->plan.rows[k];
-        float *state = t->bias_slots.state + row * t->bias_slots.stride;
-        const int64_t slots = t->bias_slots.stride;
-        w[0] = net->bias[row];
+        float *bias = t->net->bias + plan->rows[k];
+        float *state = t->bias_slots.state + plan->rows[k] * slots;
+        w[0] = *bias;
         if (slots > 0) slot1[0] = state[0];
         if (slots > 1) slot2[0] = state[1];
-        optimizer_update_row(o, w, g, slot1, slot2, 1, 1.0f);
-        net->bias[row] = w[0];
+        optimizer_update_row(&t->optimizer, w, g, slot1, slot2, 1, 1.0f);
+        *bias = w[0];
         if (slots > 0) state[0] = slot1[0];
         if (slots > 1) state[1] = slot2[0];
     }
@@ -434,90 +488,117 @@ static int64_t rnn_chunks_of(const LookupPlan *plan) {
     return (plan->groups + RNN_GROUPS_A_CHUNK - 1) / RNN_GROUPS_A_CHUNK;
 }
 
-static void rnn_update_rows(RnnTrainer *t, const RnnBatches *b, int64_t chunk, float *buffer) {
-    const RnnNet *net = t->net;
-    const LookupPlan *plan = &t->plan;
-    const LookupGradient outputs = {t->output_gradients, net->stride, NULL, NULL};
-    const LookupGradient inputs = {t->input_gradients, net->in_stride, NULL, NULL};
-    LookupMatrix matrix = {net->outputs, net->stride, net->units, t->output_slots.state,
-                           t->output_slots.stride};
-    LookupGradients gradients = {{outputs, inputs}, t->samples + t->events};
-    int is_output = 1;
-    if (chunk >= rnn_chunks_of(plan)) {
-        chunk -= rnn_chunks_of(plan), is_output = 0;
-        const LookupMatrix in = {net->inputs, net->in_stride,
-                                 net->one_hot ? net->width : net->in, t->input_slots.state,
-                                 t->input_slots.stride};
-        plan = &t->input_plan, matrix = in;
-        gradients.part[0] = inputs, gradients.split = t->events;
-        if (net->is_tied || chunk >= rnn_chunks_of(plan)) {
-            chunk -= net->is_tied ? 0 : rnn_chunks_of(plan);
-            const LookupGradient features = {t->feature_gradients, net->in_stride,
-                                             t->feature_events, t->feature_scales};
-            const LookupMatrix table = {net->features, net->in_stride,
-                                        net->one_hot ? net->width : net->in,
-                                        t->feature_slots.state, t->feature_slots.stride};
-            plan = &t->feature_plan, matrix = table;
-            gradients.part[0] = features, gradients.split = t->events * b->n_features;
-        }
-    }
+/* Update one chunk of the rows of `plan`; gradients of positions from `split` on lie in `second`. */
+static void rnn_update_chunk(RnnTrainer *t, const LookupPlan *plan, int64_t chunk,
+                             LookupMatrix matrix, LookupGradient first, LookupGradient second,
+                             int64_t split, float *buffer) {
+    const LookupGradients gradients = {{first, second}, split};
     const int64_t start = chunk * RNN_GROUPS_A_CHUNK;
     const int64_t stop =
         start + RNN_GROUPS_A_CHUNK < plan->groups ? start + RNN_GROUPS_A_CHUNK : plan->groups;
     lookup_update(&t->optimizer, &matrix, plan, &gradients, 1.0f, buffer, start, stop);
-    if (is_output && net->bias) rnn_update_bias(t, start, stop);
+}
+
+static int64_t rnn_row_chunks(const RnnTrainer *t, const RnnStep *s, const RnnBatches *b) {
+    return rnn_chunks_of(&s->plan) + (t->net->is_tied ? 0 : rnn_chunks_of(&s->input_plan)) +
+           (b->feature_ids ? rnn_chunks_of(&s->feature_plan) : 0);
+}
+
+static void rnn_update_rows(RnnTrainer *t, const RnnStep *s, int64_t chunk, float *buffer) {
+    const RnnNet *net = t->net;
+    const int64_t in = net->one_hot ? net->width : net->in;
+    const LookupGradient of_outputs = {t->output_gradients, net->stride, NULL, NULL};
+    const LookupGradient of_inputs = {t->input_gradients, net->in_stride, NULL, NULL};
+    const LookupGradient of_features = {t->feature_gradients, net->in_stride, s->feature_events,
+                                        s->feature_scales};
+    if (chunk < rnn_chunks_of(&s->plan)) {
+        const LookupMatrix outputs = {net->outputs, net->stride, net->units, t->output_slots.state,
+                                      t->output_slots.stride};
+        const int64_t start = chunk * RNN_GROUPS_A_CHUNK, groups = s->plan.groups;
+        rnn_update_chunk(t, &s->plan, chunk, outputs, of_outputs, of_inputs,
+                         t->samples + s->events, buffer);
+        if (net->bias)
+            rnn_update_bias(t, s, start,
+                            start + RNN_GROUPS_A_CHUNK < groups ? start + RNN_GROUPS_A_CHUNK
+                                                                : groups);
+        return;
+    }
+    chunk -= rnn_chunks_of(&s->plan);
+    if (!net->is_tied && chunk < rnn_chunks_of(&s->input_plan)) {
+        const LookupMatrix inputs = {net->inputs, net->in_stride, in, t->input_slots.state,
+                                     t->input_slots.stride};
+        rnn_update_chunk(t, &s->input_plan, chunk, inputs, of_inputs, of_inputs, s->events, buffer);
+        return;
+    }
+    if (!net->is_tied) chunk -= rnn_chunks_of(&s->input_plan);
+    const LookupMatrix features = {net->features, net->in_stride, in, t->feature_slots.state,
+                                   t->feature_slots.stride};
+    rnn_update_chunk(t, &s->feature_plan, chunk, features, of_features, of_features, INT64_MAX,
+                     buffer);
 }
 
 /* Steps */
 
+/* Adam's corrections for a step that is the next one since its state was zero. */
+static void rnn_count_step(RnnTrainer *t) {
+    Optimizer *o = &t->optimizer;
+    const double done = (double)++t->steps_done;
+    o->correction1 = o->correction2 = 1.0f;
+    if (o->kind != OPTIMIZER_ADAM) return;
+    o->correction1 = (float)(1.0 / (1.0 - pow(o->beta1, done)));
+    o->correction2 = (float)(1.0 / sqrt(1.0 - pow(o->beta2, done)));
+}
+
+#define RNN_PHASES 16
+
+/* Take the tickets of one part of a phase. */
+#define RNN_EACH(ticket, part, count)                                                             \
+    for (TeamShare share = team_share(team, rank, count, (int32_t)(stamp + (part)));              \
+         (ticket = team_take(&share)) >= 0;)
+
 /* Run all steps of `b` as thread `rank`; 0 where the team was aborted. */
 static int rnn_train(RnnTrainer *t, const RnnBatches *b, int64_t rank) {
     const RnnNet *net = t->net;
+    const int64_t columns = rnn_column_tiles(t), weights = 2 * columns * net->layers;
+    const int64_t steps_before = t->steps_done; /* nobody changes it until all have met */
     float *scratch = t->thread_scratch + rank * t->thread_floats;
+    Team *team = &t->team;
     int64_t ticket;
     for (int64_t step = 0; step < b->steps; step++) {
-        if (!team_meet(&t->team)) return 0;
-        while ((ticket = team_ticket(&t->team)) < 1 + 4 * net->layers)
-            if (ticket == 0)
-                rnn_lay_out(t, b, step);
-            else
-                rnn_pack_weights(t, ticket - 1);
-        if (!team_meet(&t->team)) return 0;
-        while ((ticket = team_ticket(&t->team)) < t->tiles + rnn_sample_tiles(t))
-            if (ticket < t->tiles)
-                rnn_forward(t, b, ticket);
-            else
-                rnn_gather_samples(t, ticket - t->tiles);
-        if (!team_meet(&t->team)) return 0;
-        while ((ticket = team_ticket(&t->team)) < t->event_tiles) rnn_score(t, ticket);
-        if (!team_meet(&t->team)) return 0;
-        while ((ticket = team_ticket(&t->team)) < t->tiles + rnn_sample_products(t))
-            if (ticket < t->tiles)
-                rnn_backward(t, ticket, scratch);
-            else
-                rnn_sample_gradients(t, ticket - t->tiles, scratch);
-        if (!team_meet(&t->team)) return 0;
-        const int64_t columns = rnn_column_tiles(t);
-        while ((ticket = team_ticket(&t->team)) < 2 * columns * net->layers)
-            rnn_weight_gradients(t, ticket / (2 * columns), ticket % (2 * columns) >= columns,
+        const RnnStep *s = &t->step[step & 1];
+        const uint32_t stamp = (uint32_t)((steps_before + step + 1) * RNN_PHASES);
+        if (!team_meet(team)) return 0;
+        RNN_EACH(ticket, 0, 1) {
+            rnn_count_step(t);
+            if (step == 0) rnn_lay_out(t, b, 0);
+        }
+        RNN_EACH(ticket, 1, 4 * net->layers) rnn_pack_weights(t, ticket);
+        if (!team_meet(team)) return 0;
+        RNN_EACH(ticket, 2, s->tiles) rnn_forward(t, s, b, ticket);
+        RNN_EACH(ticket, 3, t->groups) rnn_gather_samples(t, s, ticket);
+        if (!team_meet(team)) return 0;
+        RNN_EACH(ticket, 4, rnn_query_panels(t, s)) rnn_pack_queries(t, s, ticket);
+        if (!team_meet(team)) return 0;
+        RNN_EACH(ticket, 5, t->groups) rnn_score(t, s, ticket);
+        if (!team_meet(team)) return 0;
+        RNN_EACH(ticket, 6, t->groups) rnn_slopes(t, s, ticket, scratch);
+        if (!team_meet(team)) return 0;
+        RNN_EACH(ticket, 7, s->tiles) rnn_backward(t, s, ticket, scratch);
+        if (!team_meet(team)) return 0;
+        if (step + 1 < b->steps) RNN_EACH(ticket, 8, 1) rnn_lay_out(t, b, step + 1);
+        RNN_EACH(ticket, 9, weights)
+            rnn_weight_gradients(t, s, ticket / (2 * columns), ticket % (2 * columns) >= columns,
                                  ticket % columns, scratch);
-        if (!team_meet(&t->team)) return 0;
+        if (!team_meet(team)) return 0;
         const float scale = rnn_clip_scale(t);
-        const int64_t dense = rnn_dense_chunks(t);
-        const int64_t chunks = dense + rnn_chunks_of(&t->plan) +
-                               (net->is_tied ? 0 : rnn_chunks_of(&t->input_plan)) +
-                               (b->feature_ids ? rnn_chunks_of(&t->feature_plan) : 0);
-        while ((ticket = team_ticket(&t->team)) < chunks)
-            if (ticket < dense)
-                rnn_update_dense(t, ticket, scale);
-            else
-                rnn_update_rows(t, b, ticket - dense, scratch);
+        RNN_EACH(ticket, 10, rnn_dense_chunks(t)) rnn_update_dense(t, ticket, scale);
+        RNN_EACH(ticket, 11, rnn_row_chunks(t, s, b)) rnn_update_rows(t, s, ticket, scratch);
         if (rank == 0) {
-            for (int64_t e = 0; e < t->events; e++) t->totals[0] += t->event_loss[e];
-            t->totals[1] += t->weight;
+            for (int64_t e = 0; e < s->events; e++) t->totals[0] += t->event_loss[e];
+            t->totals[1] += s->weight;
         }
     }
-    return team_meet(&t->team);
+    return team_meet(team);
 }
 
 #endif

@@ -9,6 +9,8 @@
  * the compiler to reorder other sums. simd_above(a, b) is a bit per lane, lane 0 lowest, set where
  * a > b; a NaN is above nothing. simd_load_columns(p, stride, columns) reads SIMD_LANES numbers of
  * each of SIMD_LANES rows and transposes them: lane r of columns[k] is p[r * stride + k].
+ * simd_load_first(p, count) touches count <= SIMD_LANES numbers only and makes the other lanes
+ * zero; simd_store_first(p, count, a) writes the first lanes only.
  */
 #ifndef FASTREC_SIMD_H
 #define FASTREC_SIMD_H
@@ -23,6 +25,12 @@
 typedef __m512 simd_float;
 static inline simd_float simd_load(const float *p) { return _mm512_loadu_ps(p); }
 static inline void simd_store(float *p, simd_float a) { _mm512_storeu_ps(p, a); }
+static inline simd_float simd_load_first(const float *p, int count) {
+    return _mm512_maskz_loadu_ps((__mmask16)((1u << count) - 1), p);
+}
+static inline void simd_store_first(float *p, int count, simd_float a) {
+    _mm512_mask_storeu_ps(p, (__mmask16)((1u << count) - 1), a);
+}
 static inline simd_float simd_set1(float a) { return _mm512_set1_ps(a); }
 static inline simd_float simd_fma(simd_float a, simd_float b, simd_float c) {
     return _mm512_fmadd_ps(a, b, c);
@@ -169,6 +177,19 @@ static inline void simd_load_columns(const float *p, ptrdiff_t stride, simd_floa
     columns[0] = *p;
 }
 
+#endif
+
+#if SIMD_LANES != 16
+static inline simd_float simd_load_first(const float *p, int count) {
+    float lanes[SIMD_LANES] = {0};
+    for (int i = 0; i < count; i++) lanes[i] = p[i];
+    return simd_load(lanes);
+}
+static inline void simd_store_first(float *p, int count, simd_float a) {
+    float lanes[SIMD_LANES];
+    simd_store(lanes, a);
+    for (int i = 0; i < count; i++) p[i] = lanes[i];
+}
 #endif
 
 /* Ask for the cache line at p to be brought close, or only to the second cache; a wrong address

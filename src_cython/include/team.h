@@ -1,9 +1,10 @@
 /* Threads that stay inside compiled code for many steps: where they meet, and how they share work.
  *
  * All threads call the same function with their rank. Between two phases they meet: each waits
- * until all have arrived, first spinning, then giving the processor away. Work within a phase is
- * handed out by numbered tickets; which thread draws a ticket never changes a result, because what
- * a ticket computes does not depend on it. The last to arrive puts the tickets back to 0.
+ * until all have arrived, first spinning, then giving the processor away. The work of a phase is cut
+ * into tickets. Each rank has a block of them of its own, the same part of every phase, so that it
+ * finds in its cache what it made itself; then it takes from the ends of the others' blocks. Who
+ * does a ticket never changes a result, because what a ticket computes does not depend on it.
  *
  * team_abort() frees everybody who waits, now and later, until team_reset().
  */
@@ -11,17 +12,22 @@
 #define FASTREC_TEAM_H
 
 #include <stdint.h>
+#include <string.h>
 
 #if defined(_MSC_VER) && !defined(__clang__)
 #include <intrin.h>
 #include <windows.h>
 #define TEAM_ADD(p) ((int32_t)_InterlockedExchangeAdd((volatile long *)(p), 1))
+#define TEAM_SWAP(p, from, to)                                                                    \
+    (_InterlockedCompareExchange((volatile long *)(p), (to), (from)) == (from))
 #define TEAM_READ(p) ((int32_t)_InterlockedOr((volatile long *)(p), 0))
 #define TEAM_WRITE(p, v) ((void)_InterlockedExchange((volatile long *)(p), (v)))
 #define TEAM_YIELD() SwitchToThread()
 #else
 #include <sched.h>
 #define TEAM_ADD(p) __atomic_fetch_add((p), 1, __ATOMIC_ACQ_REL)
+#define TEAM_SWAP(p, from, to)                                                                    \
+    __atomic_compare_exchange_n((p), &(from), (to), 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)
 #define TEAM_READ(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
 #define TEAM_WRITE(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
 #define TEAM_YIELD() sched_yield()
@@ -48,17 +54,18 @@ typedef struct {
     char line1[60];
     int32_t round;
     char line2[60];
-    int32_t ticket;
-    char line3[60];
     int32_t aborted;
-    char line4[60];
+    char line3[60];
+    int32_t *claims; /* 2 x most_tickets: of each ticket the stamp under which it was last taken */
+    int64_t most_tickets;
 } Team;
 
+/* Make ready for `threads` ranks, none of which is inside; stamps may begin anew. */
 static void team_reset(Team *team, int32_t threads) {
     team->threads = threads;
     TEAM_WRITE(&team->arrived, 0);
-    TEAM_WRITE(&team->ticket, 0);
     TEAM_WRITE(&team->aborted, 0);
+    memset(team->claims, 0, 2 * team->most_tickets * sizeof *team->claims);
 }
 
 static void team_abort(Team *team) { TEAM_WRITE(&team->aborted, 1); }
@@ -69,7 +76,6 @@ static int team_meet(Team *team) {
     if (TEAM_READ(&team->aborted)) return 0;
     if (TEAM_ADD(&team->arrived) + 1 == team->threads) {
         TEAM_WRITE(&team->arrived, 0);
-        TEAM_WRITE(&team->ticket, 0);
         TEAM_WRITE(&team->round, (int32_t)((uint32_t)round + 1));
         return 1;
     }
@@ -83,7 +89,39 @@ static int team_meet(Team *team) {
     return 1;
 }
 
-/* The next ticket of this phase, from 0. */
-static inline int64_t team_ticket(Team *team) { return TEAM_ADD(&team->ticket); }
+/* One rank's way through the tickets of a phase. */
+typedef struct {
+    int32_t *claims;
+    int64_t next, end, first, others; /* of its own block; how many of the others are left */
+    int32_t stamp;
+} TeamShare;
+
+/* Begin with `count` tickets. `stamp` is the same for all ranks, not 0, and no other's; of two
+ * shares between which ranks do not meet, one has an even and one an odd stamp. */
+static inline TeamShare team_share(Team *team, int64_t rank, int64_t count, int32_t stamp) {
+    const int64_t first = count * rank / team->threads, end = count * (rank + 1) / team->threads;
+    int32_t *claims = team->claims + (stamp & 1) * team->most_tickets;
+    const TeamShare share = {claims, first, end, first, count, stamp};
+    return share;
+}
+
+static inline int team_claim(TeamShare *share, int64_t ticket) {
+    int32_t *claim = share->claims + ticket, before = TEAM_READ(claim);
+    return before != share->stamp && TEAM_SWAP(claim, before, share->stamp);
+}
+
+/* The next ticket for this rank, or -1. */
+static inline int64_t team_take(TeamShare *share) {
+    while (share->next < share->end) {
+        const int64_t ticket = share->next++;
+        if (team_claim(share, ticket)) return ticket;
+    }
+    while (share->others > 0) {
+        const int64_t ticket = --share->others;
+        if (ticket >= share->first && ticket < share->end) continue;
+        if (team_claim(share, ticket)) return ticket;
+    }
+    return -1;
+}
 
 #endif

@@ -10,7 +10,7 @@ from fastrec.errors import DeviceError
 from fastrec.runtime import isa
 
 AVAILABLE = isa.available_levels()
-KERNELS = ("sgns", "topk")
+KERNELS = ("lookup", "product", "rnn", "sgns", "topk")
 
 
 @pytest.fixture

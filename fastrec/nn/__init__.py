@@ -1,0 +1,6 @@
+"""Layers, losses and optimizers that the neural models share; explicit backward, no autograd."""
+
+from fastrec.nn.lookup import Lookup, bag, gather
+from fastrec.nn.optimizers import SGD, Adagrad, Adam, Optimizer, RowAdagrad
+
+__all__ = ["SGD", "Adagrad", "Adam", "Lookup", "Optimizer", "RowAdagrad", "bag", "gather"]

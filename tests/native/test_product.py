@@ -1,0 +1,141 @@
+"""The compiled float32 products against float64, at every ISA level."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from fastrec.runtime import isa
+
+LEVELS = isa.available_levels()
+SIZES = [1, 3, 17, 100, 129]
+KINDS = ["nn", "nt", "tn", "packed_nn", "packed_nt"]
+
+
+def spaced(rows, columns, seed, gap=5):
+    """A matrix at random, whose rows lie ``gap`` numbers apart."""
+    wide = np.random.default_rng(seed).normal(size=(rows, columns + gap)).astype(np.float32)
+    return wide[:, :columns]
+
+
+def operands(m, n, k, kind, seed=0):
+    """A and B as they lie for a kind of product, and both as (m, k) and (k, n)."""
+    a = spaced(k, m, seed) if kind == "tn" else spaced(m, k, seed)
+    b = spaced(n, k, seed + 1) if kind.endswith("nt") else spaced(k, n, seed + 1)
+    return a, b, a.T if kind == "tn" else a, b.T if kind.endswith("nt") else b
+
+
+def multiply(level, kind, a, b, c, accumulate=False):
+    module = isa.load("product", at=level)
+    if kind.startswith("packed"):
+        module.Packed(b, kind == "packed_nt").multiply(a, c, accumulate)
+    else:
+        getattr(module, f"multiply_{kind}")(a, b, c, accumulate)
+
+
+def assert_is_product(result, a, b, start):
+    """Every element is within the rounding of its own k steps."""
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    bound = np.abs(a) @ np.abs(b) + np.abs(start)
+    error = np.abs(result - (a @ b + start))
+    assert (error <= 2**-23 * (4 + a.shape[1] ** 0.5) * bound).all()
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("k", SIZES)
+def test_product_equals_float64(level, kind, k):
+    for m, n in itertools.product(SIZES, SIZES):
+        a, b, left, right = operands(m, n, k, kind)
+        c = spaced(m, n, seed=2)
+        before = c.base.copy()
+        for accumulate in (False, True):
+            start = c.astype(np.float64) if accumulate else np.zeros((m, n))
+            multiply(level, kind, a, b, c, accumulate)
+            assert_is_product(c, left, right, start)
+        np.testing.assert_array_equal(c.base[:, n:], before[:, n:])
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_product_of_blocks_equals_float64(level, kind):
+    """Sizes at which every block of rows, columns and depth is full once and once not."""
+    a, b, left, right = operands(531, 65, 1100, kind)
+    c = np.empty((531, 65), np.float32)
+    multiply(level, kind, a, b, c)
+    assert_is_product(c, left, right, np.zeros(c.shape))
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_sum_of_nothing_is_zero(level, kind):
+    a, b, _, _ = operands(5, 7, 0, kind)
+    c = np.full((5, 7), np.nan, np.float32)
+    multiply(level, kind, a, b, c)
+    np.testing.assert_array_equal(c, 0)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_sum_of_nothing_leaves_what_it_is_added_to(level, kind):
+    a, b, _, _ = operands(5, 7, 0, kind)
+    c = np.full((5, 7), 3, np.float32)
+    multiply(level, kind, a, b, c, accumulate=True)
+    np.testing.assert_array_equal(c, 3)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_product_without_rows_or_columns_writes_nothing(level, kind):
+    for m, n in ((0, 7), (5, 0)):
+        a, b, _, _ = operands(m, n, 4, kind)
+        c = spaced(max(m, 1), max(n, 1), seed=2)
+        before = c.copy()
+        multiply(level, kind, a, b, c[:m, :n])
+        np.testing.assert_array_equal(c, before)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_all_kinds_and_splits_give_the_same_bits(level):
+    """Rows and columns cut anywhere, depth cut and accumulated, operands laid out either way."""
+    m, n, k = 129, 131, 300
+    a, b = spaced(m, k, 0), spaced(k, n, 1)
+    laid_out = {
+        "nn": (a, b),
+        "nt": (a, b.T.copy()),
+        "tn": (a.T.copy(), b),
+        "packed_nn": (a, b),
+        "packed_nt": (a, b.T.copy()),
+    }
+    whole = np.empty((m, n), np.float32)
+    multiply(level, "nn", a, b, whole)
+    for kind, (left, right) in laid_out.items():
+        for cut in (0, 1, 7, 16, 50, 100):
+            c = np.full((m, n), np.nan, np.float32)
+            for rows, columns in itertools.product(
+                (slice(0, cut), slice(cut, None)), (slice(0, cut), slice(cut, None))
+            ):
+                some = left[:, rows] if kind == "tn" else left[rows]
+                others = right[columns] if kind.endswith("nt") else right[:, columns]
+                for depth in (slice(0, 2 * cut), slice(2 * cut, None)):
+                    multiply(
+                        level,
+                        kind,
+                        some[depth] if kind == "tn" else some[:, depth],
+                        others[:, depth] if kind.endswith("nt") else others[depth],
+                        c[rows, columns],
+                        accumulate=depth.start > 0,
+                    )
+            np.testing.assert_array_equal(c.view(np.int32), whole.view(np.int32))
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_values_that_are_not_finite_stay_in_their_row_and_column(level, kind):
+    a, b, left, right = operands(17, 35, 33, kind)
+    left[3, 5] = np.inf
+    right[7, 34] = np.nan
+    c = np.empty((17, 35), np.float32)
+    multiply(level, kind, a, b, c)
+    expected = np.isfinite(left.astype(np.float64) @ right.astype(np.float64))
+    np.testing.assert_array_equal(np.isfinite(c), expected)
