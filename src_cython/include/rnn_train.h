@@ -250,7 +250,9 @@ static void rnn_score(RnnTrainer *t, const RnnStep *s, int64_t group) {
     float *scores = t->scores + first * padded;
     for (int64_t panel = 0; panel < panels; panel++) {
         const int64_t event = panel * PRODUCT_PANEL;
-        const int64_t width = panel + 1 < panels ? PRODUCT_PANEL : padded - event;
+        /* As many vectors as were packed: more would be read at another step. */
+        const int64_t left = (s->events - event + SIMD_LANES - 1) / SIMD_LANES * SIMD_LANES;
+        const int64_t width = left < PRODUCT_PANEL ? left : PRODUCT_PANEL;
         product_packed(count, width, net->units, t->sampled + first * net->stride, net->stride,
                        t->query_columns + event * net->units, scores + event, padded, 0);
     }
