@@ -122,6 +122,12 @@ def test_gradients_of_features_and_dropout_are_those_of_the_reference(cell, one_
 
 
 @pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("events", [1, 5, 8, 9, 12, 15, 16, 17, 23, 24, 25, 33, 49])
+def test_any_number_of_events_is_scored(events, level):
+    case(lengths=(1,) * events, units=5).assert_follows(level)
+
+
+@pytest.mark.parametrize("level", LEVELS)
 def test_many_samples_are_scored_part_by_part(level):
     case(negatives=530, units=20, items=40, lengths=(3, 1), biased=True).assert_follows(level)
 
@@ -139,7 +145,7 @@ def test_without_log_q_scores_are_compared_as_they_are(level):
 
 @pytest.mark.parametrize("threads", [2, 3, 8])
 def test_gradients_do_not_depend_on_threads(threads):
-    made = case(lengths=LENGTHS * 1, units=100, columns=3, weighted=True, biased=True)
+    made = case(units=100, columns=3, weighted=True, biased=True)
     one, many = made.train().gradients(), made.train(threads=threads).gradients()
     for name, gradient in one.items():
         np.testing.assert_array_equal(many[name], gradient, err_msg=name)
@@ -156,7 +162,7 @@ def test_events_all_of_whose_negatives_are_masked_change_nothing(name, level):
     assert training.run(batch)
     assert training.trainer.totals == (0.0, 2.0)
     for gradient in training.gradients().values():
-        assert not gradient.any()
+        assert np.abs(gradient).max() < 1e-30  # of a softmax a masked share is nearly nothing
 
 
 @pytest.mark.parametrize("level", LEVELS)
