@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fastrec.errors import InputError, UnknownIdError
@@ -95,7 +95,6 @@ def contradicts(start, rules):
     return False
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     seed=st.integers(0, 10**6),
     most_in_row=st.integers(1, 4),

@@ -206,9 +206,10 @@ def test_the_caller_works_alone_where_there_are_no_more_threads(monkeypatch):
 
 def test_ranges_run_while_the_process_ends():
     code = (
-        "import atexit\n"
+        "import atexit, sys\n"
         "from fastrec.runtime.threads import run_ranges\n"
-        "def last(): run_ranges(lambda begin, end: print(begin, flush=True), 3, 1, threads=2)\n"
+        "def write(begin, end): sys.stdout.write(f'{begin} ')\n"
+        "def last(): run_ranges(write, 3, 1, threads=2)\n"
         "atexit.register(last)\n"
     )
     done = subprocess.run(
