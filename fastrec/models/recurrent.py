@@ -10,12 +10,13 @@ from fastrec.data import IdMap, Interactions
 from fastrec.errors import DivergedError, InputError
 from fastrec.models.catalogue import Catalogue
 from fastrec.models.features import FeatureRows
-from fastrec.models.recurrent_params import OPTIMIZERS, RecurrentParams
+from fastrec.models.recurrent_params import RecurrentParams
 from fastrec.models.resuming import Training, place_in, prepare_run
 from fastrec.models.vector_model import VectorRecommender
 from fastrec.nn.network import Architecture, RecurrentNetwork
+from fastrec.nn.optimizers import Optimizer
 from fastrec.runtime import isa
-from fastrec.runtime.arrays import aligned_empty, stride_of
+from fastrec.runtime.arrays import FLOATS_PER_LINE, aligned_empty, stride_of
 from fastrec.runtime.threads import Team, resolve_threads
 from fastrec.storage import model_file
 from fastrec.training.batches import PRODUCTS_A_BLOCK, Limits, Sessions
@@ -23,8 +24,6 @@ from fastrec.training.loop import Meter, Run, run_epochs
 from fastrec.training.negatives import noise_table
 from fastrec.training.rnn import Draws, RnnEpochs, Schedule
 
-BETAS = 0.9, 0.999  # Kingma and Ba, "Adam" (2015)
-EPSILON = 1e-8
 # What a step's events may take beside the parameters; the promise is 300 MB of work in all.
 STEP_BYTES = 224 << 20
 LARGEST_WEIGHT = 1e4  # of a layer: with one, all gates are saturated, and no state means anything
@@ -32,13 +31,13 @@ WORK_OF_ITEM = 24  # bytes: noise table, logarithms, maps
 WORK_OF_SESSION = 24  # bytes: what there is to predict, the order of an epoch
 
 
-def optimizer_slots(kind: str, momentum: float, columns: int) -> int:
-    """Return the floats of an optimizer's state for a row of so many padded columns."""
-    if kind == "row_adagrad":
-        return 1
-    if kind == "adam":
-        return 2 * columns
-    return (int(kind == "adagrad") + int(momentum > 0)) * columns
+def slots_a_number(optimizer: Optimizer) -> int:
+    """Return how many floats of state a single weight has.
+
+    Row-wise Adagrad means the rows of items; layers have the state of plain Adagrad.
+    """
+    whole = optimizer.slots(FLOATS_PER_LINE) // FLOATS_PER_LINE
+    return max(whole, 1) if optimizer.slots(1) else 0
 
 
 class RecurrentModel(RecurrentParams, VectorRecommender):
@@ -129,7 +128,7 @@ class RecurrentModel(RecurrentParams, VectorRecommender):
 
     def _slots(self, network: RecurrentNetwork) -> dict[str, np.ndarray]:
         """Return the optimizer's state at its beginning, by the names of the compiled trainer."""
-        kind, momentum = self.optimizer, self.momentum
+        optimizer = self._optimizer()
         matrices: dict[str, np.ndarray | None] = {"output": network.outputs}
         matrices |= {"input": network.inputs, "feature": network.features}
         if network.inputs is network.outputs:
@@ -137,11 +136,10 @@ class RecurrentModel(RecurrentParams, VectorRecommender):
         slots = {}
         for name, matrix in matrices.items():
             if matrix is not None:
-                columns = optimizer_slots(kind, momentum, matrix.shape[1])
-                slots[f"{name}_slots"] = _zeros(len(matrix), columns)
-        slots["dense_slots"] = _zeros(optimizer_slots(kind, momentum, 1), len(network.dense))
+                slots[f"{name}_slots"] = _zeros(len(matrix), optimizer.slots(matrix.shape[1]))
+        slots["dense_slots"] = _zeros(slots_a_number(optimizer), len(network.dense))
         if network.bias is not None:
-            slots["bias_slots"] = _zeros(len(network.bias), optimizer_slots(kind, momentum, 1))
+            slots["bias_slots"] = _zeros(len(network.bias), slots_a_number(optimizer))
         return {name: array for name, array in slots.items() if array.size}
 
     def _noise(self) -> dict[str, Any]:
@@ -167,14 +165,12 @@ class RecurrentModel(RecurrentParams, VectorRecommender):
         limits = self._limits(network, columns)
         rows, events = _largest_step(self.batching, limits, sessions.targets)
         slots = self._slots(network)
-        kind = float(OPTIMIZERS.index(self.optimizer))
-        settings = [kind, 0.0, self.momentum, *BETAS, EPSILON, self.weight_decay, 1.0, 1.0]
         with Team(resolve_threads(self.threads)) as team:
             trainer = isa.load("rnn").Trainer(
                 network.compiled,
                 loss=self.loss,
                 negatives=self.negatives,
-                optimizer=np.array(settings, np.float32),
+                optimizer=self._optimizer().settings(),
                 **self._noise(),
                 **slots,
                 input_dropout=self.input_dropout,
@@ -250,10 +246,11 @@ class RecurrentModel(RecurrentParams, VectorRecommender):
         if (counts < self.min_count).any():
             work += (4 if len(log) < 2**31 else 8) * len(log)
         bias = items if net.has_bias else 0
+        optimizer = self._optimizer()
         slots = 4 * (
-            optimizer_slots(self.optimizer, self.momentum, 1) * (net.dense_floats() + bias)
-            + optimizer_slots(self.optimizer, self.momentum, stride_of(net.units)) * items
-            + optimizer_slots(self.optimizer, self.momentum, net.input_columns)
+            slots_a_number(optimizer) * (net.dense_floats() + bias)
+            + optimizer.slots(net.units) * items
+            + optimizer.slots(net.input_columns)
             * (rows + (items if net.item_inputs != "tied" else 0))
         )
         return {

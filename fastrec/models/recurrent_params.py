@@ -6,12 +6,18 @@ from collections.abc import Sequence
 
 from fastrec.errors import InputError
 from fastrec.nn.network import CELLS, ITEM_INPUTS, Architecture
+from fastrec.nn.optimizers import SGD, Adagrad, Adam, Optimizer, RowAdagrad
 from fastrec.runtime import checks
 from fastrec.runtime.threads import resolve_threads
 from fastrec.training.rnn import BATCHINGS, SCHEDULES
 
 LOSSES = ("sampled_softmax", "softmax", "bpr_max", "top1_max")
-OPTIMIZERS = ("sgd", "adagrad", "adam", "row_adagrad")  # in the order of the kernel's numbers
+OPTIMIZERS: dict[str, type[Optimizer]] = {
+    "sgd": SGD,
+    "adagrad": Adagrad,
+    "adam": Adam,
+    "row_adagrad": RowAdagrad,
+}
 MOST_LAYERS = 3
 
 
@@ -82,7 +88,7 @@ class RecurrentParams:
         resolve_threads(self.threads)
 
     def _check_optimizer(self) -> None:
-        checks.one_of("optimizer", self.optimizer, OPTIMIZERS)
+        checks.one_of("optimizer", self.optimizer, tuple(OPTIMIZERS))
         if checks.real_number("learning_rate", self.learning_rate, minimum=0) == 0:
             raise InputError("learning_rate must be above 0, got 0: nothing would be trained")
         checks.one_of("schedule", self.schedule, SCHEDULES)
@@ -95,6 +101,13 @@ class RecurrentParams:
             )
         checks.real_number("weight_decay", self.weight_decay, minimum=0)
         checks.real_number("clip", self.clip, minimum=0)
+
+    def _optimizer(self) -> Optimizer:
+        """Return the optimizer that the parameters ask for; a schedule moves its rate."""
+        momentum = {"momentum": self.momentum} if self.momentum else {}
+        return OPTIMIZERS[self.optimizer](
+            rate=self.learning_rate, decay=self.weight_decay, **momentum
+        )
 
     def _architecture(self) -> Architecture:
         """Return the net that the parameters ask for."""

@@ -88,8 +88,7 @@ typedef struct {
     RnnTrace trace[RNN_MOST_LAYERS];
     float *w[RNN_MOST_LAYERS], *w_back[RNN_MOST_LAYERS]; /* packed */
     float *u[RNN_MOST_LAYERS], *u_back[RNN_MOST_LAYERS];
-    float *queries, *query_columns, *query_rows; /* as they are, and packed both ways */
-    float *targets, *own, *own_slope, *query_inverse, *target_inverse;
+    float *queries, *targets, *own, *own_slope, *query_inverse, *target_inverse;
     float *sampled, *sample_inverse, *sample_offset; /* rows of samples, of length 1 for cosines */
     float *scores;        /* samples x padded events: scores, then slopes */
     float *group_sums;    /* see rnn_losses.h */
@@ -168,8 +167,6 @@ static int64_t rnn_place(RnnTrainer *t, char *base, int64_t threads) {
     t->x = rnn_take_floats(&at, E * in);
     t->input_inverse = rnn_take_floats(&at, E);
     t->queries = rnn_take_floats(&at, E * s);
-    t->query_columns = rnn_take_floats(&at, E * net->units);
-    t->query_rows = rnn_take_floats(&at, E * s);
     t->targets = rnn_take_floats(&at, E * s);
     float **of_events[] = {&t->own, &t->own_slope, &t->query_inverse, &t->target_inverse};
     for (int i = 0; i < 4; i++) *of_events[i] = rnn_take_floats(&at, E);
@@ -192,7 +189,7 @@ static int64_t rnn_place(RnnTrainer *t, char *base, int64_t threads) {
     t->team.most_tickets = net->dense_floats / RNN_FLOATS_A_CHUNK +
                            (positions + 2 * E + sorted) / RNN_GROUPS_A_CHUNK + t->most_rows +
                            net->layers * net->width + E + 16;
-    t->team.claims = (int32_t *)rnn_take(&at, 2 * t->team.most_tickets * 4);
+    t->team.claims = (int32_t *)rnn_take(&at, 4 * t->team.most_tickets * 4);
     t->thread_floats = (product_scratch_floats(E, net->width, E) + 2 * RNN_ROWS_A_TILE * s +
                         net->width + in + RNN_SUMS * E + 31) & ~(int64_t)15;
     t->thread_scratch = rnn_take_floats(&at, threads * t->thread_floats);

@@ -2,12 +2,11 @@
  *
  *   1  weights are packed for the products
  *   2  tiles of rows run forward through time; rows of samples are gathered
- *   3  queries are packed
- *   4  groups of samples are scored, and summed up for the losses
- *   5  groups turn scores into slopes: gradients of samples and, in part, of queries
- *   6  tiles of rows run backward through time
- *   7  weights get their gradients; the next step is laid out
- *   8  everything is updated, each touched row once
+ *   3  groups of samples are scored, and summed up for the losses
+ *   4  groups turn scores into slopes: gradients of samples and, in part, of queries
+ *   5  tiles of rows run backward through time
+ *   6  weights get their gradients, touched rows are updated, the next step is laid out
+ *   7  weights are updated
  *
  * The full back-propagation through time is that of Werbos (1990). A step's gradient is that of the
  * mean loss of its events. The state in which a row begins is a constant.
@@ -221,42 +220,17 @@ static void rnn_gather_samples(RnnTrainer *t, const RnnStep *s, int64_t group) {
     }
 }
 
-/* Phase 3 */
+/* Phases 3 and 4 */
 
-/* Tickets of packing: panels of columns for the scores, then panels for gradients of samples. */
-static int64_t rnn_query_panels(const RnnTrainer *t, const RnnStep *s) {
-    return (s->events + PRODUCT_PANEL - 1) / PRODUCT_PANEL + 1;
-}
-
-static void rnn_pack_queries(RnnTrainer *t, const RnnStep *s, int64_t ticket) {
-    const RnnNet *net = t->net;
-    const int64_t stride = net->stride, units = net->units, last = rnn_query_panels(t, s) - 1;
-    if (ticket == last) {
-        product_pack_nn(units, s->events, t->queries, stride, t->query_rows);
-        return;
-    }
-    const int64_t first = ticket * PRODUCT_PANEL;
-    const int64_t count = ticket + 1 < last ? PRODUCT_PANEL : s->events - first;
-    product_pack_nt(count, units, t->queries + first * stride, stride,
-                    t->query_columns + first * units);
-}
-
-/* Phases 4 and 5 */
-
-static void rnn_score(RnnTrainer *t, const RnnStep *s, int64_t group) {
+static void rnn_score(RnnTrainer *t, const RnnStep *s, int64_t group, float *scratch) {
     const RnnNet *net = t->net;
     const int64_t first = group * t->group_samples, count = rnn_samples_of(t, group);
-    const int64_t padded = s->padded, panels = rnn_query_panels(t, s) - 1;
-    float *scores = t->scores + first * padded;
-    for (int64_t panel = 0; panel < panels; panel++) {
-        const int64_t event = panel * PRODUCT_PANEL;
-        const int64_t width = panel + 1 < panels ? PRODUCT_PANEL : padded - event;
-        product_packed(count, width, net->units, t->sampled + first * net->stride, net->stride,
-                       t->query_columns + event * net->units, scores + event, padded, 0);
-    }
-    rnn_group_sums(&t->loss, scores, count, padded, s->ids + first, t->sample_offset + first,
+    float *scores = t->scores + first * s->padded;
+    product_nt(count, s->events, net->units, t->sampled + first * net->stride, net->stride,
+               t->queries, net->stride, scores, s->padded, 0, scratch);
+    rnn_group_sums(&t->loss, scores, count, s->padded, s->ids + first, t->sample_offset + first,
                    s->ids + t->samples, t->own,
-                   rnn_sums_of(t->group_sums + group * RNN_SUMS * padded, padded));
+                   rnn_sums_of(t->group_sums + group * RNN_SUMS * s->padded, s->padded));
 }
 
 /* The losses of all events, and the gradients of their targets. */
@@ -287,7 +261,8 @@ static void rnn_slopes(RnnTrainer *t, const RnnStep *s, int64_t group, float *sc
     if (group == 0) rnn_finish_events(t, s, all);
     rnn_group_slopes(&t->loss, scores, count, padded,
                      t->group_sums + group * RNN_SUMS * padded, all, t->own, s->event_weight);
-    product_packed(count, units, s->events, scores, padded, t->query_rows, gradients, stride, 0);
+    product_nn(count, units, s->events, scores, padded, t->queries, stride, gradients, stride, 0,
+               work);
     product_tn(s->events, units, count, scores, padded, t->sampled + first * stride, stride,
                t->group_queries + group * s->events * stride, stride, 0, work);
     for (int64_t j = 0; j < count; j++) {
@@ -302,7 +277,7 @@ static void rnn_slopes(RnnTrainer *t, const RnnStep *s, int64_t group, float *sc
     }
 }
 
-/* Phase 6 */
+/* Phase 5 */
 
 /* The gradients of the states that are scored, from what the groups have made. */
 static void rnn_query_gradients(RnnTrainer *t, const RnnStep *s, int64_t from, int64_t to) {
@@ -387,7 +362,7 @@ static void rnn_backward(RnnTrainer *t, const RnnStep *s, int64_t tile, float *s
     rnn_input_gradients(t, s, from, to, scratch);
 }
 
-/* Phase 7 */
+/* Phase 6 */
 
 static int64_t rnn_column_tiles(const RnnTrainer *t) {
     return (t->net->width + RNN_COLUMNS_A_TILE - 1) / RNN_COLUMNS_A_TILE;
@@ -431,7 +406,7 @@ static void rnn_weight_gradients(RnnTrainer *t, const RnnStep *s, int64_t l, int
                     t->dense_gradients + (layer->bu - net->dense) + (cut - joined));
 }
 
-/* Phase 8 */
+/* Phase 7, and the rows of phase 6 */
 
 static int64_t rnn_dense_chunks(const RnnTrainer *t) {
     return (t->net->dense_floats + RNN_FLOATS_A_CHUNK - 1) / RNN_FLOATS_A_CHUNK;
@@ -577,22 +552,20 @@ static int rnn_train(RnnTrainer *t, const RnnBatches *b, int64_t rank) {
         RNN_EACH(ticket, 2, s->tiles) rnn_forward(t, s, b, ticket);
         RNN_EACH(ticket, 3, t->groups) rnn_gather_samples(t, s, ticket);
         if (!team_meet(team)) return 0;
-        RNN_EACH(ticket, 4, rnn_query_panels(t, s)) rnn_pack_queries(t, s, ticket);
+        RNN_EACH(ticket, 4, t->groups) rnn_score(t, s, ticket, scratch);
         if (!team_meet(team)) return 0;
-        RNN_EACH(ticket, 5, t->groups) rnn_score(t, s, ticket);
+        RNN_EACH(ticket, 5, t->groups) rnn_slopes(t, s, ticket, scratch);
         if (!team_meet(team)) return 0;
-        RNN_EACH(ticket, 6, t->groups) rnn_slopes(t, s, ticket, scratch);
+        RNN_EACH(ticket, 6, s->tiles) rnn_backward(t, s, ticket, scratch);
         if (!team_meet(team)) return 0;
-        RNN_EACH(ticket, 7, s->tiles) rnn_backward(t, s, ticket, scratch);
-        if (!team_meet(team)) return 0;
-        if (step + 1 < b->steps) RNN_EACH(ticket, 8, 1) rnn_lay_out(t, b, step + 1);
-        RNN_EACH(ticket, 9, weights)
+        if (step + 1 < b->steps) RNN_EACH(ticket, 7, 1) rnn_lay_out(t, b, step + 1);
+        RNN_EACH(ticket, 8, weights)
             rnn_weight_gradients(t, s, ticket / (2 * columns), ticket % (2 * columns) >= columns,
                                  ticket % columns, scratch);
+        RNN_EACH(ticket, 9, rnn_row_chunks(t, s, b)) rnn_update_rows(t, s, ticket, scratch);
         if (!team_meet(team)) return 0;
         const float scale = rnn_clip_scale(t);
         RNN_EACH(ticket, 10, rnn_dense_chunks(t)) rnn_update_dense(t, ticket, scale);
-        RNN_EACH(ticket, 11, rnn_row_chunks(t, s, b)) rnn_update_rows(t, s, ticket, scratch);
         if (rank == 0) {
             for (int64_t e = 0; e < s->events; e++) t->totals[0] += t->event_loss[e];
             t->totals[1] += s->weight;

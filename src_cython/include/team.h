@@ -56,7 +56,7 @@ typedef struct {
     char line2[60];
     int32_t aborted;
     char line3[60];
-    int32_t *claims; /* 2 x most_tickets: of each ticket the stamp under which it was last taken */
+    int32_t *claims; /* 4 x most_tickets: of each ticket the stamp under which it was last taken */
     int64_t most_tickets;
 } Team;
 
@@ -65,7 +65,7 @@ static void team_reset(Team *team, int32_t threads) {
     team->threads = threads;
     TEAM_WRITE(&team->arrived, 0);
     TEAM_WRITE(&team->aborted, 0);
-    memset(team->claims, 0, 2 * team->most_tickets * sizeof *team->claims);
+    memset(team->claims, 0, 4 * team->most_tickets * sizeof *team->claims);
 }
 
 static void team_abort(Team *team) { TEAM_WRITE(&team->aborted, 1); }
@@ -96,11 +96,11 @@ typedef struct {
     int32_t stamp;
 } TeamShare;
 
-/* Begin with `count` tickets. `stamp` is the same for all ranks, not 0, and no other's; of two
- * shares between which ranks do not meet, one has an even and one an odd stamp. */
+/* Begin with `count` tickets. `stamp` is the same for all ranks, not 0, and no other's; shares between
+ * which ranks do not meet differ in the last two bits of their stamps. */
 static inline TeamShare team_share(Team *team, int64_t rank, int64_t count, int32_t stamp) {
     const int64_t first = count * rank / team->threads, end = count * (rank + 1) / team->threads;
-    int32_t *claims = team->claims + (stamp & 1) * team->most_tickets;
+    int32_t *claims = team->claims + (stamp & 3) * team->most_tickets;
     const TeamShare share = {claims, first, end, first, count, stamp};
     return share;
 }
