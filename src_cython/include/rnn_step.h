@@ -220,6 +220,19 @@ static void rnn_lay_out_features(const RnnTrainer *t, RnnStep *s, const RnnBatch
     lookup_plan(s->feature_rows, count, t->net->feature_rows, t->plan_scratch, &s->feature_plan);
 }
 
+/* Draw the samples of a step, and sort them: the thread that gathers their rows also updates them
+ * later, as updates go through the rows in their order. */
+static void rnn_draw_samples(const RnnTrainer *t, RnnStep *s) {
+    uint64_t stream = random_substream(s->key, 1);
+    int64_t place = 0;
+    for (int64_t j = 0; j < t->samples; j++)
+        s->ids[j] = alias_draw(t->noise, t->net->items, &stream);
+    lookup_plan(s->ids, t->samples, t->net->items, t->plan_scratch, &s->plan);
+    for (int64_t k = 0; k < s->plan.groups; k++)
+        for (int64_t i = s->plan.starts[k]; i < s->plan.starts[k + 1]; i++)
+            s->ids[place++] = s->plan.rows[k];
+}
+
 /* Lay out step `number` of the call: its events, its samples, and, sorted, the rows it touches. */
 static void rnn_lay_out(RnnTrainer *t, const RnnBatches *b, int64_t number) {
     const RnnNet *net = t->net;
@@ -247,13 +260,10 @@ static void rnn_lay_out(RnnTrainer *t, const RnnBatches *b, int64_t number) {
     s->tile_slab[s->tiles] = slab, s->slab_event[slab] = event;
     s->events = event, s->padded = (event + SIMD_LANES - 1) / SIMD_LANES * SIMD_LANES;
     int32_t *samples = s->ids, *targets = samples + t->samples, *inputs = targets + event;
-    if (t->loss.kind == RNN_SOFTMAX) {
+    if (t->loss.kind == RNN_SOFTMAX)
         for (int64_t j = 0; j < t->samples; j++) samples[j] = (int32_t)j;
-    } else {
-        uint64_t stream = random_substream(s->key, 1);
-        for (int64_t j = 0; j < t->samples; j++)
-            samples[j] = alias_draw(t->noise, net->items, &stream);
-    }
+    else
+        rnn_draw_samples(t, s);
     s->weight = 0.0;
     for (int64_t e = 0; e < event; e++) {
         inputs[e] = b->tokens[s->token[e]], targets[e] = b->tokens[s->token[e] + 1];

@@ -36,13 +36,33 @@ static inline int64_t rnn_joined(const RnnNet *net) {
     return net->cell == RNN_GRU ? 2 * net->stride : net->width;
 }
 
-static void rnn_pack_weights(RnnTrainer *t, int64_t ticket) {
+/* Whether no row of a step is longer than one event. Then weights are used once: only W needs to be
+ * packed, to be multiplied with from the other side. */
+static inline int rnn_is_short(const RnnBatches *b, int64_t step) {
+    return b->lengths[b->step_rows[step]] == 1;
+}
+
+/* c = or += a times columns [from, from + n) of U, which `packed` holds unless the step is short. */
+static inline void rnn_state_product(const RnnNet *net, const RnnLayer *layer, int is_short,
+                                     const float *packed, int64_t count, const float *a,
+                                     int64_t from, int64_t n, float *c, int64_t ldc,
+                                     int accumulate, float *scratch) {
+    if (is_short)
+        product_nn(count, n, net->units, a, net->stride, layer->u + from, net->width, c, ldc,
+                   accumulate, scratch);
+    else
+        product_packed(count, n, net->units, a, net->stride,
+                       packed + product_packed_floats(from, net->units), c, ldc, accumulate);
+}
+
+static void rnn_pack_weights(RnnTrainer *t, int is_short, int64_t ticket) {
     const RnnNet *net = t->net;
     const RnnLayer *layer = &net->layer[ticket / 4];
     const int64_t l = ticket / 4, width = net->width, units = net->units, joined = rnn_joined(net);
+    if (is_short && ticket % 4 != 0) return;
     switch (ticket % 4) {
-    case 0: product_pack_nn(width, layer->in, layer->w, width, t->w[l]); break;
-    case 1: product_pack_nt(layer->in, width, layer->w, width, t->w_back[l]); break;
+    case 0: product_pack_nt(layer->in, width, layer->w, width, t->w_back[l]); break;
+    case 1: product_pack_nn(width, layer->in, layer->w, width, t->w[l]); break;
     case 2:
         product_pack_nn(joined, units, layer->u, width, t->u[l]);
         if (joined < width)
@@ -117,11 +137,14 @@ static void rnn_end_rows(RnnTrainer *t, const RnnStep *s, int64_t layer, int64_t
 }
 
 /* Run one layer of a tile forward through time, its input products being in the gates. */
-static void rnn_forward_layer(RnnTrainer *t, const RnnStep *s, int64_t l, int64_t tile) {
+static void rnn_forward_layer(RnnTrainer *t, const RnnStep *s, int64_t l, int64_t tile,
+                              float *scratch) {
     const RnnNet *net = t->net;
+    const RnnLayer *layer = &net->layer[l];
     const RnnTrace all = t->trace[l];
-    const int64_t begin = tile * s->tile_rows, stride = net->stride, units = net->units;
-    const int64_t joined = rnn_joined(net), first = s->tile_slab[tile];
+    const int64_t begin = tile * s->tile_rows, stride = net->stride, joined = rnn_joined(net);
+    const int64_t first = s->tile_slab[tile];
+    const int is_short = s->lengths[0] == 1;
     int64_t previous = 0;
     for (int64_t slab = first; slab < s->tile_slab[tile + 1]; slab++) {
         const int64_t event = s->slab_event[slab], count = s->slab_event[slab + 1] - event;
@@ -136,14 +159,14 @@ static void rnn_forward_layer(RnnTrainer *t, const RnnStep *s, int64_t l, int64_
                 memcpy(now.cell_before, then.cell, count * stride * sizeof(float));
         }
         if (!is_zero)
-            product_packed(count, joined, units, now.before, stride, t->u[l], now.gates,
-                           net->width, 1);
+            rnn_state_product(net, layer, is_short, t->u[l], count, now.before, 0, joined,
+                              now.gates, net->width, 1, scratch);
         if (joined < net->width && is_zero)
             memset(now.hidden, 0, count * stride * sizeof(float));
         else if (joined < net->width)
-            product_packed(count, stride, units, now.before, stride,
-                           t->u[l] + product_packed_floats(joined, units), now.hidden, stride, 0);
-        rnn_cell_forward(net, &net->layer[l], count, now);
+            rnn_state_product(net, layer, is_short, t->u[l], count, now.before, joined, stride,
+                              now.hidden, stride, 0, scratch);
+        rnn_cell_forward(net, layer, count, now);
         rnn_end_rows(t, s, l, begin, count, slab - first, now);
         previous = event;
     }
@@ -179,7 +202,8 @@ static void rnn_make_queries(RnnTrainer *t, const RnnStep *s, int64_t from, int6
     }
 }
 
-static void rnn_forward(RnnTrainer *t, const RnnStep *s, const RnnBatches *b, int64_t tile) {
+static void rnn_forward(RnnTrainer *t, const RnnStep *s, const RnnBatches *b, int64_t tile,
+                        float *scratch) {
     const RnnNet *net = t->net;
     const int64_t from = rnn_tile_event(s, tile), to = rnn_tile_event(s, tile + 1);
     const int64_t width = net->width;
@@ -188,12 +212,16 @@ static void rnn_forward(RnnTrainer *t, const RnnStep *s, const RnnBatches *b, in
         const RnnLayer *layer = &net->layer[l];
         const float *input = l ? t->trace[l - 1].out : t->x;
         float *gates = t->trace[l].gates + from * width;
-        if (layer->in)
-            product_packed(to - from, width, layer->in, input + from * layer->in_stride,
-                           layer->in_stride, t->w[l], gates, width, 0);
-        else
+        input += from * layer->in_stride;
+        if (!layer->in)
             memcpy(gates, t->x + from * width, (to - from) * width * sizeof(float));
-        rnn_forward_layer(t, s, l, tile);
+        else if (s->lengths[0] == 1)
+            product_nn(to - from, width, layer->in, input, layer->in_stride, layer->w, width,
+                       gates, width, 0, scratch);
+        else
+            product_packed(to - from, width, layer->in, input, layer->in_stride, t->w[l], gates,
+                           width, 0);
+        rnn_forward_layer(t, s, l, tile, scratch);
     }
     rnn_make_queries(t, s, from, to);
 }
@@ -547,9 +575,9 @@ static int rnn_train(RnnTrainer *t, const RnnBatches *b, int64_t rank) {
             rnn_count_step(t);
             if (step == 0) rnn_lay_out(t, b, 0);
         }
-        RNN_EACH(ticket, 1, 4 * net->layers) rnn_pack_weights(t, ticket);
+        RNN_EACH(ticket, 1, 4 * net->layers) rnn_pack_weights(t, rnn_is_short(b, step), ticket);
         if (!team_meet(team)) return 0;
-        RNN_EACH(ticket, 2, s->tiles) rnn_forward(t, s, b, ticket);
+        RNN_EACH(ticket, 2, s->tiles) rnn_forward(t, s, b, ticket, scratch);
         RNN_EACH(ticket, 3, t->groups) rnn_gather_samples(t, s, ticket);
         if (!team_meet(team)) return 0;
         RNN_EACH(ticket, 4, t->groups) rnn_score(t, s, ticket, scratch);
