@@ -105,8 +105,7 @@ class SessionStates:
             allow=self.model._encode_items("allow", allow, len(self)),
             threads=threads,
         )
-        silent = self.heard == 0
-        top.items[silent], top.scores[silent], top.counts[silent] = -1, np.nan, 0
+        top.clear(self.heard == 0)
         return Recommendations.from_top(top, self.model.item_ids)
 
     def to_bytes(self) -> bytes:
