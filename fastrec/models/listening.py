@@ -26,8 +26,8 @@ class KeepsSessions(Base):
     """Sessions of a model that has a recurrent net.
 
     The class that takes these methods has ``_network`` (see
-    :class:`fastrec.nn.network.RecurrentNetwork`) and ``_features``, and is a
-    :class:`VectorRecommender`.
+    :class:`fastrec.nn.network.RecurrentNetwork`) and ``_features`` (a
+    :class:`fastrec.models.features.FeatureRows`, or None), and is a :class:`VectorRecommender`.
     """
 
     _network: Any
@@ -120,9 +120,7 @@ class KeepsSessions(Base):
 
     def _features_of_sessions(self, count: int, users: Any, context: Any) -> Any:
         """Return the features with which each of ``count`` sessions hears its tracks, or None."""
-        about = (
-            {} if users is None and context is None else self._about(count, users, context, "error")
-        )
+        about = self._about(count, users, context, "error")
         if self._features is None:
             return None
         empty = Ragged(np.empty(0, np.int32), np.zeros(count + 1, np.int64))
@@ -131,10 +129,26 @@ class KeepsSessions(Base):
         )
         return asked._make(map(np.ascontiguousarray, asked))
 
-    def _about(self, count: int, users: Any, context: Any, on_unknown: str) -> dict[str, Any]:
+    def _about(
+        self, count: int, users: Any, context: Mapping[str, Any] | None, on_unknown: str
+    ) -> dict[str, Any]:
         """Return users and context of so many questions as ``Queries`` hold them."""
-        found: dict[str, Any] = super()._about(count, users, context, on_unknown)  # type: ignore[misc]
-        return found
+        about: dict[str, Any] = {}
+        if users is not None:
+            if self.user_ids is None:
+                raise InputError("the model was fitted without user_features; leave users out")
+            codes = self.user_ids.encode(users, on_unknown, "users")
+            if len(codes) != count:
+                raise InputError(
+                    f"users must be one for each of {count} histories, got {len(codes)}"
+                )
+            about |= {"user": codes, "user_ids": self.user_ids}
+        if context is not None:
+            if self._features is None:
+                raise InputError("the model was fitted without context; leave it out")
+            values, ids = self._features.codes_of(context, count, on_unknown)
+            about |= {"context": values, "context_ids": ids}
+        return about
 
     def _session_network(self) -> Any:
         return self._network
