@@ -124,10 +124,9 @@ class KeepsSessions(Base):
         if self._features is None:
             return None
         empty = Ragged(np.empty(0, np.int32), np.zeros(count + 1, np.int64))
-        asked = self._features.of_queries(
+        return self._features.of_queries(
             Queries._trusted(item_ids=self.item_ids, histories=empty, **about)
         )
-        return asked._make(map(np.ascontiguousarray, asked))
 
     def _about(
         self, count: int, users: Any, context: Mapping[str, Any] | None, on_unknown: str
