@@ -26,7 +26,12 @@ def loaded_by(code, *arguments):
 
 @pytest.fixture(
     scope="module",
-    params=[fr.Item2Vec(dim=8, epochs=1, threads=1), fr.Popularity(), fr.ItemKNN()],
+    params=[
+        fr.Item2Vec(dim=8, epochs=1, threads=1),
+        fr.Popularity(),
+        fr.ItemKNN(),
+        fr.PlaylistRNN(units=8, epochs=1, negatives=2, threads=1),
+    ],
     ids=lambda model: type(model).__name__,
 )
 def saved(request, tmp_path_factory):
