@@ -92,6 +92,7 @@ class SessionStates:
         exclude, allow : ids, one list of ids a session, or None
             As in :meth:`Recommender.recommend`; tracks that were heard are not left out.
         threads : int or None
+            None takes all CPUs that the process may use.
 
         Returns
         -------
@@ -152,8 +153,7 @@ class SessionStates:
         room = network.zero_states(len(heard))
         room[...] = states
         features = model._session_features(content.arrays, len(heard))
-        threads = getattr(model, "threads", None)
-        return cls(model, Listeners(network, room, features, threads), heard.copy())
+        return cls(model, Listeners(network, room, features, None), heard.copy())
 
 
 class Session:

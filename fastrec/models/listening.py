@@ -67,9 +67,7 @@ class KeepsSessions(Base):
         self._check_fitted()
         n = checks.whole_number("n", n, minimum=0)
         features = self._features_of_sessions(n, users, context)
-        listeners = Listeners(
-            self._network, self._network.zero_states(n), features, self._used_threads(None)
-        )
+        listeners = Listeners(self._network, self._network.zero_states(n), features, None)
         return SessionStates(self, listeners, np.zeros(n, np.int64))
 
     def session_from_bytes(self, data: bytes) -> Session:
@@ -114,9 +112,6 @@ class KeepsSessions(Base):
             )
         states.advance(tracks, on_unknown)
         return states
-
-    def _used_threads(self, threads: int | None) -> int | None:
-        return getattr(self, "threads", None) if threads is None else threads
 
     def _features_of_sessions(self, count: int, users: Any, context: Any) -> Any:
         """Return the features with which each of ``count`` sessions hears its tracks, or None."""
