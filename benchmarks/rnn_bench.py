@@ -23,13 +23,13 @@ from benchmarks.harness import Row, alternate, thread_counts
 from benchmarks.rnn_work import (
     ITEMS,
     NEGATIVES,
+    NS_EXPONENT,
     SHAPES,
     Shape,
     Work,
     initial_weights,
     log_q_of,
     make_work,
-    noise_shares,
 )
 
 NAMES = (*SHAPES, "rnn-step")
@@ -124,6 +124,7 @@ class Ours:
         from fastrec.runtime import isa
         from fastrec.runtime.arrays import padded_copy, padded_zeros
         from fastrec.runtime.threads import Team
+        from fastrec.training.negatives import noise_table
 
         kernel = isa.load("rnn")
         layout = kernel.dense_layout("gru", 1, shape.units, shape.units, False)
@@ -131,10 +132,6 @@ class Ours:
         dense, dense_slots = dense_arrays(layout, weights, shape.units, slots)
         items = padded_copy(weights["items"])
         state = padded_zeros(ITEMS, slots * items.shape[1])
-        noise = np.empty(ITEMS, np.uint64)
-        isa.load("sgns").build_alias_table(
-            noise_shares(work.counts), np.empty(ITEMS, np.int32), noise
-        )
         network = kernel.Network(
             "gru", 1, shape.units, shape.units, False, 0.0, dense, items, items
         )
@@ -145,7 +142,7 @@ class Ours:
             network,
             loss="sampled_softmax",
             negatives=NEGATIVES,
-            noise=noise,
+            noise=noise_table(work.counts, NS_EXPONENT),
             log_q=log_q_of(work.counts),
             optimizer=np.array(optimizer, np.float32),
             dense_slots=dense_slots,
@@ -182,12 +179,11 @@ def dense_arrays(
     layout: list[tuple[str, int, int, int]], weights: dict[str, np.ndarray], units: int, slots: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the layer's weights as the kernel has them, and zeros for their optimizer."""
-    from fastrec.runtime.arrays import FLOATS_PER_LINE, aligned_empty, stride_of
+    from fastrec.runtime.arrays import FLOATS_PER_LINE, aligned_zeros, stride_of
 
     _, offset, count, columns = layout[-1]
     size = offset + count * columns
-    arrays = aligned_empty((1 + slots, stride_of(size)))
-    arrays.fill(0)
+    arrays = aligned_zeros((1 + slots, stride_of(size)))
     for name, offset, count, columns in layout:
         part = arrays[0, offset : offset + count * columns].reshape(count, -1, stride_of(units))
         part[:, :, :units] = weights[name.removeprefix("layer0.")].reshape(count, -1, units)

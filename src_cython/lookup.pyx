@@ -3,7 +3,8 @@
 The jobs are made once a call and then called with ranges ``(start, stop)`` by any thread, as
 ``run_ranges`` does; what a range computes does not depend on where it is cut. Ids lie in
 ``[0, rows)``: nothing is checked here and no thread is started. The arithmetic lives in
-``include/lookup.h`` and ``include/optimizers.h``.
+``include/lookup.h`` and ``include/optimizers.h``; :func:`slots` and :func:`update_rows` show the
+tests what these do to a dense matrix, as the trainer of recurrent nets uses them.
 """
 
 from libc.stdint cimport int32_t, int64_t
@@ -11,10 +12,6 @@ from libc.stdint cimport int32_t, int64_t
 cdef extern from "optimizers.h" nogil:
     enum:
         OPTIMIZER_SETTINGS
-        OPTIMIZER_SGD
-        OPTIMIZER_ADAGRAD
-        OPTIMIZER_ADAM
-        OPTIMIZER_ROW_ADAGRAD
 
     ctypedef struct Optimizer:
         int kind
@@ -62,10 +59,6 @@ cdef extern from "lookup.h" nogil:
     void lookup_bag_positions(const int64_t *, int64_t, const float *, int, int32_t *, float *)
     int64_t lookup_first_outside(const int32_t *, int64_t, int64_t)
 
-SGD = OPTIMIZER_SGD
-ADAGRAD = OPTIMIZER_ADAGRAD
-ADAM = OPTIMIZER_ADAM
-ROW_ADAGRAD = OPTIMIZER_ROW_ADAGRAD
 SETTINGS = OPTIMIZER_SETTINGS
 """How many floats describe an optimizer: kind, rate, momentum, beta1, beta2, epsilon, decay and the
 two corrections, as ``include/optimizers.h`` names them."""

@@ -26,7 +26,12 @@ def loaded_by(code, *arguments):
 
 @pytest.fixture(
     scope="module",
-    params=[fr.Item2Vec(dim=8, epochs=1, threads=1), fr.Popularity(), fr.ItemKNN()],
+    params=[
+        fr.Item2Vec(dim=8, epochs=1, threads=1),
+        fr.Popularity(),
+        fr.ItemKNN(),
+        fr.PlaylistRNN(units=8, epochs=1, negatives=2, threads=1),
+    ],
     ids=lambda model: type(model).__name__,
 )
 def saved(request, tmp_path_factory):
@@ -72,3 +77,14 @@ def test_every_public_name_is_there_and_listed():
 def test_a_name_that_is_not_there_is_named():
     with pytest.raises(AttributeError, match="module 'fastrec' has no attribute 'Item3Vec'"):
         _ = fr.Item3Vec
+
+
+def test_a_model_is_loaded_without_the_others(tmp_path):
+    fr.Popularity().fit([["a", "b"], ["b"]]).save(tmp_path / "m.fastrec")
+    code = (
+        "import sys, fastrec as fr\n"
+        "fr.load(sys.argv[1]).recommend([['a']], 1)\n"
+        "others = ('doc2vec', 'item2vec', 'playlist_rnn', 'session_knn', 'word2vec')\n"
+        "assert not {f'fastrec.models.{name}' for name in others} & {*sys.modules}"
+    )
+    assert "fastrec" in loaded_by(code, tmp_path / "m.fastrec")

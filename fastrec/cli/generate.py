@@ -35,6 +35,10 @@ def generate(
     beam_width: Annotated[
         int | None, typer.Option(help="beam: beginnings that are kept of each playlist.")
     ] = None,
+    length_normalization: Annotated[
+        float | None,
+        typer.Option(help="beam: dead ends compete by total / tracks ** this."),
+    ] = None,
     exclude: Annotated[
         str | None, typer.Option(metavar="IDS", help="Tracks never to play.")
     ] = None,
@@ -89,6 +93,7 @@ def generate(
         top_p=top_p,
         seed=seed,
         beam_width=beam_width,
+        length_normalization=length_normalization,
         allow_repeats=allow_repeats,
         exclude=None if exclude is None else parse_ids("--exclude", exclude, kind),
         allow=None if allow is None else parse_ids("--allow", allow, kind),

@@ -13,7 +13,7 @@ import numpy as np
 
 from fastrec.generation.network import Listeners
 from fastrec.generation.rules import Rules, of_row
-from fastrec.generation.search import Outcome
+from fastrec.generation.search import Outcome, step_by_step
 from fastrec.generation.steps import Stepper, members_of
 from fastrec.runtime.blas import single_threaded_blas
 from fastrec.runtime.random import stream_key, uniforms
@@ -56,28 +56,14 @@ def sample(listeners: Listeners, stepper: Stepper, choice: Choice, seed: int) ->
     choice : Choice
     seed : int
     """
-    rules = stepper.rules
-    tracks = np.full(rules.fixed.shape, -1, np.int32)
-    chances = np.full(rules.fixed.shape, np.nan)
-    reasons: list[str | None] = [None] * len(rules)
-    alive = np.arange(len(rules))
-    for step in range(rules.length):
-        queries = listeners.queries()
-        random = uniforms(stream_key(seed, "playlists", step), alive)
-        drawn, chance = draw_step(stepper, choice, queries, alive, tracks[alive, :step], random)
-        tracks[alive, step], chances[alive, step] = drawn, chance
-        ended = np.flatnonzero(drawn < 0)
-        if len(ended):
-            why = stepper.why_none(queries[ended], alive[ended], tracks[alive[ended], :step])
-            for own, reason in zip(alive[ended].tolist(), why, strict=True):
-                reasons[own] = reason
-            goes_on = np.flatnonzero(drawn >= 0)
-            alive, drawn, listeners = alive[goes_on], drawn[goes_on], listeners.take(goes_on)
-        if len(alive) == 0:
-            break
-        if step + 1 < rules.length:
-            listeners.hear(drawn)
-    return tracks, chances, reasons
+
+    def drawn(
+        queries: np.ndarray, owner: np.ndarray, tracks: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        random = uniforms(stream_key(seed, "playlists", tracks.shape[1]), owner)
+        return draw_step(stepper, choice, queries, owner, tracks, random)
+
+    return step_by_step(listeners, stepper, drawn)
 
 
 def draw_step(
@@ -110,9 +96,9 @@ def draw_step(
         if choice.temperature != 1:
             scores /= np.float32(choice.temperature)
         free = np.flatnonzero(fixed[part] < 0)
-        is_barred = _bar(scores[free], rules, owner[part][free], tracks[part][free])
+        open_scores = _barred(scores[free], rules, owner[part][free], tracks[part][free])
         picked = fixed[part].copy()
-        picked[free] = _picked(is_barred, choice, random[part][free])
+        picked[free] = _picked(open_scores, choice, random[part][free])
         drawn[part], sums[part] = picked, log_sums
 
     block = max(1, min(MOST_AT_ONCE, BLOCK_FLOATS // max(1, len(index))))
@@ -124,7 +110,7 @@ def draw_step(
     return drawn, chances
 
 
-def _bar(scores: np.ndarray, rules: Rules, owner: np.ndarray, tracks: np.ndarray) -> np.ndarray:
+def _barred(scores: np.ndarray, rules: Rules, owner: np.ndarray, tracks: np.ndarray) -> np.ndarray:
     """Return scores in which what the rules keep out is -infinity; they may be overwritten."""
     if rules.allow is not None:
         kept = np.full_like(scores, -np.inf)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from fastrec.generation.network import Listeners
@@ -10,9 +12,35 @@ from fastrec.generation.steps import Stepper
 Outcome = tuple[np.ndarray, np.ndarray, list[str | None]]
 """Tracks (n, length) with -1 behind a dead end, their log-probabilities, reasons of dead ends."""
 
+NextTrack = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+"""Takes queries, owner and tracks, as :meth:`Stepper.best` does, of playlists under way; returns
+the next track of each, int32 with -1 for none, and the log of its probability, float64."""
+
 
 def greedy(listeners: Listeners, stepper: Stepper) -> Outcome:
     """Take the best track that the rules let in, step after step."""
+
+    def best(
+        queries: np.ndarray, owner: np.ndarray, tracks: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        found = stepper.best(queries, owner, tracks, 1)
+        return found.tracks[:, 0], found.log_probabilities[:, 0]
+
+    return step_by_step(listeners, stepper, best)
+
+
+def step_by_step(listeners: Listeners, stepper: Stepper, next_track: NextTrack) -> Outcome:
+    """Let every playlist take one track after the other, until its end or a dead end.
+
+    Parameters
+    ----------
+    listeners : Listeners
+        One for each playlist, who have heard its start.
+    stepper : Stepper
+        Has the rules, and says why a dead end is one.
+    next_track : callable
+        Which track a playlist takes; see ``NextTrack``.
+    """
     rules = stepper.rules
     tracks = np.full(rules.fixed.shape, -1, np.int32)
     chances = np.full(rules.fixed.shape, np.nan)
@@ -20,20 +48,19 @@ def greedy(listeners: Listeners, stepper: Stepper) -> Outcome:
     alive = np.arange(len(rules))
     for step in range(rules.length):
         queries = listeners.queries()
-        found = stepper.best(queries, alive, tracks[alive, :step], 1)
-        best = found.tracks[:, 0]
-        tracks[alive, step], chances[alive, step] = best, found.log_probabilities[:, 0]
-        ended = np.flatnonzero(best < 0)
+        taken, chance = next_track(queries, alive, tracks[alive, :step])
+        tracks[alive, step], chances[alive, step] = taken, chance
+        ended = np.flatnonzero(taken < 0)
         if len(ended):
             why = stepper.why_none(queries[ended], alive[ended], tracks[alive[ended], :step])
             for own, reason in zip(alive[ended].tolist(), why, strict=True):
                 reasons[own] = reason
-            goes_on = np.flatnonzero(best >= 0)
-            alive, best, listeners = alive[goes_on], best[goes_on], listeners.take(goes_on)
+            goes_on = np.flatnonzero(taken >= 0)
+            alive, taken, listeners = alive[goes_on], taken[goes_on], listeners.take(goes_on)
         if len(alive) == 0:
             break
         if step + 1 < rules.length:
-            listeners.hear(best)
+            listeners.hear(taken)
     return tracks, chances, reasons
 
 

@@ -92,6 +92,7 @@ class SessionStates:
         exclude, allow : ids, one list of ids a session, or None
             As in :meth:`Recommender.recommend`; tracks that were heard are not left out.
         threads : int or None
+            None takes all CPUs that the process may use.
 
         Returns
         -------
@@ -105,8 +106,7 @@ class SessionStates:
             allow=self.model._encode_items("allow", allow, len(self)),
             threads=threads,
         )
-        silent = self.heard == 0
-        top.items[silent], top.scores[silent], top.counts[silent] = -1, np.nan, 0
+        top.clear(self.heard == 0)
         return Recommendations.from_top(top, self.model.item_ids)
 
     def to_bytes(self) -> bytes:
@@ -153,8 +153,7 @@ class SessionStates:
         room = network.zero_states(len(heard))
         room[...] = states
         features = model._session_features(content.arrays, len(heard))
-        threads = getattr(model, "threads", None)
-        return cls(model, Listeners(network, room, features, threads), heard.copy())
+        return cls(model, Listeners(network, room, features, None), heard.copy())
 
 
 class Session:

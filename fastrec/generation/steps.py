@@ -8,7 +8,6 @@ few are left the search is asked again for more, until it is certain.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -17,12 +16,12 @@ from fastrec.data.ragged import ranges
 from fastrec.generation.groups import Groups
 from fastrec.generation.rules import Rules
 from fastrec.search import TopKIndex
+from fastrec.search.arguments import without_long_list
 
 # Closed groups of more tracks than this are filtered instead of listed.
 LARGE_GROUP = 1024
 SPARE = 16  # more answers than wanted, where some may have to be filtered
 WIDER = 8  # times as many answers when too few were left
-LONG_EXCLUDE = 512  # one list for all of more tracks is turned into what it leaves
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +70,8 @@ class Stepper:
         if penalty is not None:
             bias = -penalty if index.bias is None else index.bias - penalty
             self.ranking = TopKIndex(index.matrix, bias=bias, threads=threads)
-        self.rules = _with_short_lists(rules)
+        exclude, allow = without_long_list(rules.exclude, rules.allow, rules.n_tracks)
+        self.rules = replace(rules, exclude=exclude, allow=allow)
         self.is_large = rules.groups.members.lengths > LARGE_GROUP
 
     def best(self, queries: np.ndarray, owner: np.ndarray, tracks: np.ndarray, k: int) -> Found:
@@ -205,23 +205,6 @@ def members_of(rules: Rules, groups: Ragged) -> Ragged:
     flat = members.values[ranges(members.offsets[:-1][groups.flat], lengths)]
     per_row = np.bincount(groups.row_numbers, weights=lengths, minlength=len(groups))
     return Ragged.from_lengths(flat, per_row.astype(np.int64))
-
-
-def _with_short_lists(rules: Rules) -> Rules:
-    """Return rules in which no long list for all is copied for every playlist."""
-    exclude = rules.exclude
-    if exclude is None or isinstance(exclude, Ragged) or len(exclude) <= LONG_EXCLUDE:
-        return rules
-    stays = np.ones(rules.n_tracks, bool)
-    stays[exclude] = False
-    allow: Any = rules.allow
-    if allow is None:
-        allow = np.flatnonzero(stays).astype(np.int32)
-    elif isinstance(allow, Ragged):
-        allow = allow.where(stays[allow.flat])
-    else:
-        allow = allow[stays[allow]]
-    return replace(rules, exclude=None, allow=allow)
 
 
 def novelty_penalty(novelty: float, counts: np.ndarray) -> np.ndarray | None:

@@ -156,21 +156,23 @@ class FeatureRows:
                 user_ids, table = _merged(old, user_ids, table)
         return cls(columns[: len(context)], own, user_ids, table, count)
 
+    @property
+    def width(self) -> int:
+        """Features of an event: the columns of :class:`StepFeatures`."""
+        return len(self.context) + len(self.users)
+
     # Encoding
 
-    def at(self, log: Interactions, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def at(self, log: Interactions, places: np.ndarray) -> StepFeatures:
         """Return the features of the events at some places of a log."""
         parts = [
             column.encoded(log.context[column.name][places], log.context_ids.get(column.name))
             for column in self.context
         ]
-        events = _table(parts, len(places))
-        ids, values = events.ids[:-1], events.values[:-1]
         if self.users and log.user is not None:
             users = self._users_of(log)[log.user[places]]
-            ids = np.hstack([ids, self._table.ids[users]])
-            values = np.hstack([values, self._table.values[users]])
-        return np.ascontiguousarray(ids), np.ascontiguousarray(values)
+            parts += zip(self._table.ids[users].T, self._table.values[users].T, strict=True)
+        return _side_by_side(parts, len(places))
 
     def _users_of(self, log: Interactions) -> np.ndarray:
         """Return the number here of each user code of a log."""
@@ -190,7 +192,6 @@ class FeatureRows:
         InputError
             A column is missing, or is not of the kind that the model was fitted on.
         """
-        count = len(queries)
         parts = [self._asked(column, queries) for column in self.context]
         table = self._users_asked(queries)
         for number, column in enumerate(self.users):
@@ -198,14 +199,13 @@ class FeatureRows:
                 parts.append(self._asked(column, queries))
             else:
                 parts.append((table.ids[:, number], table.values[:, number]))
-        asked = _table(parts, count)
-        return StepFeatures(asked.ids[:-1], asked.values[:-1])
+        return _side_by_side(parts, len(queries))
 
     def none(self, count: int) -> StepFeatures:
         """Return the features of ``count`` sessions of which nothing is known."""
-        width = len(self.context) + len(self.users)
         return StepFeatures(
-            np.full((count, width), -1, np.int32), np.zeros((count, width), np.float32)
+            np.full((count, self.width), -1, np.int32),
+            np.zeros((count, self.width), np.float32),
         )
 
     def _users_asked(self, queries: Queries) -> StepFeatures | None:
@@ -316,6 +316,12 @@ def _table(parts: Sequence[tuple[np.ndarray, np.ndarray]], count: int) -> StepFe
     for number, (rows, factors) in enumerate(parts):
         ids[:-1, number], values[:-1, number] = rows, factors
     return StepFeatures(ids, values)
+
+
+def _side_by_side(parts: Sequence[tuple[np.ndarray, np.ndarray]], count: int) -> StepFeatures:
+    """Return columns side by side, C-contiguous, of shape (count, columns)."""
+    table = _table(parts, count)
+    return StepFeatures(table.ids[:-1], table.values[:-1])
 
 
 def _merged(old: FeatureRows, user_ids: IdMap, table: StepFeatures) -> tuple[IdMap, StepFeatures]:

@@ -109,7 +109,7 @@ class GeneratesPlaylists(KeepsSessions):
         on_unknown : {"error", "ignore"}
             What to do with tracks of a start that the model does not know.
         threads : int or None
-            None takes those of the model.
+            None takes all CPUs that the process may use.
         users, context
             As in ``recommend``; each holds for all tracks of its playlist.
 
@@ -153,9 +153,9 @@ class GeneratesPlaylists(KeepsSessions):
         seed = checks.whole_number("seed", 0 if seed is None else seed, minimum=0)
         width = BEAM_WIDTH if beam_width is None else beam_width
         checks.whole_number("beam_width", width, maximum=1 << 16)
-        power = checks.real_number("length_normalization", length_normalization or 0.0, 0)
+        power = 0.0 if length_normalization is None else length_normalization
+        checks.real_number("length_normalization", power, 0)
         checks.real_number("novelty", novelty)
-        threads = self._used_threads(threads)
         starts = self._heard("start", start, on_unknown)
         if not starts.lengths.all():
             raise InputError(
@@ -260,9 +260,7 @@ class GeneratesPlaylists(KeepsSessions):
         self._need_probabilities("knows how likely a playlist is")
         heard = self._heard("playlists", playlists, on_unknown)
         features = self._features_of_sessions(len(heard), users, context)
-        return log_probabilities(
-            self._network, self._search_index(), heard, features, self._used_threads(threads)
-        )
+        return log_probabilities(self._network, self._search_index(), heard, features, threads)
 
     # What the above have in common
 

@@ -12,7 +12,7 @@ from fastrec.errors import InputError
 from fastrec.models.history_weights import check_history_params, decayed_weights
 from fastrec.models.neighbours import DistinctItems, NeighbourRecommender, Scorer, best_of
 from fastrec.runtime import checks
-from fastrec.runtime.threads import run_ranges
+from fastrec.runtime.threads import resolve_threads, run_ranges
 from fastrec.search import Recommendations
 
 if TYPE_CHECKING:
@@ -94,8 +94,7 @@ class ItemKNN(NeighbourRecommender):
     def _check_params(self) -> None:
         checks.real_number("shrinkage", self.shrinkage, 0)
         check_history_params(self.history_items, self.history_decay)
-        if self.threads is not None:
-            checks.whole_number("threads", self.threads)
+        resolve_threads(self.threads)
 
     def memory(self, data: Any) -> dict[str, int]:
         """Estimate the memory of ``fit`` on a log, in bytes, before fitting.

@@ -26,8 +26,8 @@ class KeepsSessions(Base):
     """Sessions of a model that has a recurrent net.
 
     The class that takes these methods has ``_network`` (see
-    :class:`fastrec.nn.network.RecurrentNetwork`) and ``_features``, and is a
-    :class:`VectorRecommender`.
+    :class:`fastrec.nn.network.RecurrentNetwork`) and ``_features`` (a
+    :class:`fastrec.models.features.FeatureRows`, or None), and is a :class:`VectorRecommender`.
     """
 
     _network: Any
@@ -67,9 +67,7 @@ class KeepsSessions(Base):
         self._check_fitted()
         n = checks.whole_number("n", n, minimum=0)
         features = self._features_of_sessions(n, users, context)
-        listeners = Listeners(
-            self._network, self._network.zero_states(n), features, self._used_threads(None)
-        )
+        listeners = Listeners(self._network, self._network.zero_states(n), features, None)
         return SessionStates(self, listeners, np.zeros(n, np.int64))
 
     def session_from_bytes(self, data: bytes) -> Session:
@@ -115,26 +113,36 @@ class KeepsSessions(Base):
         states.advance(tracks, on_unknown)
         return states
 
-    def _used_threads(self, threads: int | None) -> int | None:
-        return getattr(self, "threads", None) if threads is None else threads
-
     def _features_of_sessions(self, count: int, users: Any, context: Any) -> Any:
         """Return the features with which each of ``count`` sessions hears its tracks, or None."""
-        about = (
-            {} if users is None and context is None else self._about(count, users, context, "error")
-        )
+        about = self._about(count, users, context, "error")
         if self._features is None:
             return None
         empty = Ragged(np.empty(0, np.int32), np.zeros(count + 1, np.int64))
-        asked = self._features.of_queries(
+        return self._features.of_queries(
             Queries._trusted(item_ids=self.item_ids, histories=empty, **about)
         )
-        return asked._make(map(np.ascontiguousarray, asked))
 
-    def _about(self, count: int, users: Any, context: Any, on_unknown: str) -> dict[str, Any]:
+    def _about(
+        self, count: int, users: Any, context: Mapping[str, Any] | None, on_unknown: str
+    ) -> dict[str, Any]:
         """Return users and context of so many questions as ``Queries`` hold them."""
-        found: dict[str, Any] = super()._about(count, users, context, on_unknown)  # type: ignore[misc]
-        return found
+        about: dict[str, Any] = {}
+        if users is not None:
+            if self.user_ids is None:
+                raise InputError("the model was fitted without user_features; leave users out")
+            codes = self.user_ids.encode(users, on_unknown, "users")
+            if len(codes) != count:
+                raise InputError(
+                    f"users must be one for each of {count} histories, got {len(codes)}"
+                )
+            about |= {"user": codes, "user_ids": self.user_ids}
+        if context is not None:
+            if self._features is None:
+                raise InputError("the model was fitted without context; leave it out")
+            values, ids = self._features.codes_of(context, count, on_unknown)
+            about |= {"context": values, "context_ids": ids}
+        return about
 
     def _session_network(self) -> Any:
         return self._network

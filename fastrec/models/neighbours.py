@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastrec.data import IdMap, Interactions, Queries, Ragged
+from fastrec.data.ragged import offsets_of
 from fastrec.errors import InputError
 from fastrec.models.base import Recommender
 from fastrec.models.catalogue import Catalogue
@@ -66,8 +67,7 @@ class DistinctItems:
             values = np.ones(len(last), np.float32)
         else:
             values = np.maximum.reduceat(value[order], begins)[by_place].astype(np.float32)
-        offsets = np.zeros(len(histories) + 1, np.int64)
-        np.cumsum(np.bincount(owner[last], minlength=len(histories)), out=offsets[1:])
+        offsets = offsets_of(np.bincount(owner[last], minlength=len(histories)))
         starts = histories.offsets[:-1] - histories.offsets[0]
         places = (last - starts[owner[last]]).astype(np.int32)
         return cls(offsets, histories.flat[last].astype(np.int32), places, values)
@@ -147,9 +147,7 @@ class NeighbourRecommender(Recommender):
         weights, totals = self._history_weights(queries)
         scorer = self._scorer(queries, weights)
         top = best_of(scorer, len(queries), k, n_items, exclude, allow, threads)
-        silent = totals <= 0
-        if silent.any():
-            top.items[silent], top.scores[silent], top.counts[silent] = -1, np.nan, 0
+        top.clear(totals <= 0)
         return top
 
     def set_params(self, **params: Any) -> NeighbourRecommender:

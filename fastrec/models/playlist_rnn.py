@@ -15,10 +15,10 @@ import numpy as np
 
 from fastrec.data import Interactions, Queries, as_interactions
 from fastrec.errors import InputError
+from fastrec.generation.network import rows_of
 from fastrec.models.generates import GeneratesPlaylists
 from fastrec.models.recurrent import RecurrentModel
 from fastrec.models.resuming import checkpoint
-from fastrec.nn.network import StepFeatures
 from fastrec.runtime import checks
 from fastrec.search import Recommendations, TopKIndex, Vectors
 from fastrec.training.callbacks import Callback
@@ -278,8 +278,7 @@ class PlaylistRNN(GeneratesPlaylists, RecurrentModel):
         features = None
         if self._features is not None:
             asked = self._features.of_queries(queries)
-            owner = queries.histories.row_numbers
-            features = StepFeatures(*(np.ascontiguousarray(each[owner]) for each in asked))
+            features = rows_of(asked, queries.histories.row_numbers)
         network = self._network
         return network.queries(network.encode(queries.histories, features, threads), threads)
 
@@ -328,27 +327,6 @@ class PlaylistRNN(GeneratesPlaylists, RecurrentModel):
             threads=threads,
             about=lambda count: self._about(count, users, context, on_unknown),
         )
-
-    def _about(
-        self, count: int, users: Any, context: Mapping[str, Any] | None, on_unknown: str
-    ) -> dict[str, Any]:
-        """Return users and context of so many questions as ``Queries`` hold them."""
-        about: dict[str, Any] = {}
-        if users is not None:
-            if self.user_ids is None:
-                raise InputError("the model was fitted without user_features; leave users out")
-            codes = self.user_ids.encode(users, on_unknown, "users")
-            if len(codes) != count:
-                raise InputError(
-                    f"users must be one for each of {count} histories, got {len(codes)}"
-                )
-            about |= {"user": codes, "user_ids": self.user_ids}
-        if context is not None:
-            if self._features is None:
-                raise InputError("the model was fitted without context; leave it out")
-            values, ids = self._features.codes_of(context, count, on_unknown)
-            about |= {"context": values, "context_ids": ids}
-        return about
 
     def _forget_answers(self) -> None:
         super()._forget_answers()

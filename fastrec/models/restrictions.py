@@ -6,11 +6,7 @@ import numpy as np
 
 from fastrec.data import Queries, Ragged
 from fastrec.errors import InputError
-from fastrec.search.arguments import item_rows
-
-# A list for all queries that is longer than this is taken out of the answers once, instead of being
-# written behind the history of every query.
-LONG_EXCLUDE = 512
+from fastrec.search.arguments import item_rows, without_long_list
 
 
 def limits(
@@ -38,9 +34,7 @@ def limits(
     _check_codes(queries, n_items)
     exclude = _codes_of("exclude", exclude, queries, n_items)
     allow = _codes_of("allow", allow, queries, n_items)
-    if exclude is not None and not isinstance(exclude, Ragged) and len(exclude) > LONG_EXCLUDE:
-        allow = _without(allow, exclude, n_items)
-        exclude = None
+    exclude, allow = without_long_list(exclude, allow, n_items)
     if queries.exclude_seen:
         exclude = _with_histories(queries.histories, exclude)
     return exclude, allow
@@ -77,19 +71,6 @@ def _codes_of(
         )
     item_rows(name, given.flat, n_items)
     return given
-
-
-def _without(
-    allow: np.ndarray | Ragged | None, exclude: np.ndarray, n_items: int
-) -> np.ndarray | Ragged:
-    """Return what may be an answer once the items of one list for all queries are taken out."""
-    stays = np.ones(n_items, dtype=bool)
-    stays[exclude] = False
-    if allow is None:
-        return np.flatnonzero(stays).astype(np.int32)
-    if isinstance(allow, Ragged):
-        return allow.where(stays[allow.flat])
-    return allow[stays[allow]]
 
 
 def _with_histories(histories: Ragged, exclude: np.ndarray | Ragged | None) -> Ragged:

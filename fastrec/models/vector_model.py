@@ -57,9 +57,7 @@ class VectorRecommender(Recommender):
             allow=allow,
             threads=threads,
         )
-        silent = ~self._can_answer(queries)
-        if silent.any():
-            top.items[silent], top.scores[silent], top.counts[silent] = -1, np.nan, 0
+        top.clear(~self._can_answer(queries))
         return top
 
     def _forget_answers(self) -> None:

@@ -15,7 +15,13 @@ import numpy as np
 
 from fastrec.data import Ragged
 from fastrec.runtime import isa
-from fastrec.runtime.arrays import aligned_empty, padded_copy, padded_zeros, stride_of
+from fastrec.runtime.arrays import (
+    aligned_empty,
+    aligned_zeros,
+    padded_copy,
+    padded_zeros,
+    stride_of,
+)
 from fastrec.runtime.random import generator
 from fastrec.runtime.threads import run_ranges
 
@@ -233,9 +239,7 @@ class RecurrentNetwork:
 
     def zero_states(self, n: int) -> np.ndarray:
         """Return the states of ``n`` sessions that have heard nothing: float32, (n, floats)."""
-        states = aligned_empty((n, int(self.compiled.state_floats)))
-        states.fill(0)
-        return states
+        return aligned_zeros((n, int(self.compiled.state_floats)))
 
     def advance(
         self,
@@ -327,8 +331,7 @@ class RecurrentNetwork:
 
 
 def _random_layers(net: Architecture, seed: int) -> np.ndarray:
-    dense = aligned_empty((net.dense_floats(),))
-    dense.fill(0)
+    dense = aligned_zeros((net.dense_floats(),))
     bound = net.units**-0.5
     random = generator(seed, "rnn weights")
     for name, offset, rows, columns in net.layout():

@@ -15,7 +15,7 @@ from typing import ClassVar
 import numpy as np
 
 from fastrec.runtime import checks
-from fastrec.runtime.arrays import aligned_empty, stride_of
+from fastrec.runtime.arrays import aligned_zeros, stride_of
 
 # Below it the float32 quotient of a zero gradient could become 0 / 0.
 SMALLEST_EPSILON = 1e-20
@@ -48,9 +48,7 @@ class Optimizer:
 
     def state(self, rows: int, dim: int) -> np.ndarray:
         """Return the state before the first step, float32 zeros of shape (rows, slots(dim))."""
-        state = aligned_empty((rows, self.slots(dim)))
-        state.fill(0)
-        return state
+        return aligned_zeros((rows, self.slots(dim)))
 
     def settings(self, step: int = 1, rate: float | None = None) -> np.ndarray:
         """Return what the kernels take, float32 of shape (9,).

@@ -22,11 +22,16 @@ def aligned_empty(shape: tuple[int, ...], dtype: type = np.float32) -> np.ndarra
     return memory[offset : offset + count * itemsize].view(dtype).reshape(shape)
 
 
+def aligned_zeros(shape: tuple[int, ...]) -> np.ndarray:
+    """Return zeros, float32 and C-contiguous, that start on a 64-byte boundary."""
+    array = aligned_empty(shape)
+    array.fill(0)
+    return array
+
+
 def padded_zeros(rows: int, dim: int) -> np.ndarray:
     """Return a zeroed float32 matrix, shape (rows, stride_of(dim)); show it as ``[:, :dim]``."""
-    matrix = aligned_empty((rows, stride_of(dim)))
-    matrix.fill(0)
-    return matrix
+    return aligned_zeros((rows, stride_of(dim)))
 
 
 def padded_copy(matrix: np.ndarray) -> np.ndarray:

@@ -16,6 +16,9 @@ from fastrec.runtime.threads import run_ranges
 
 INFINITY_BITS = 0x7F800000
 LISTS_AT_ONCE = 4096
+# A list for all queries that is longer than this is taken out of the answers once, instead of being
+# written behind the own list of every query.
+LONG_LIST = 512
 BYTES_AT_ONCE = 1 << 24
 
 
@@ -154,6 +157,30 @@ def _list_per_query(
     if not len(rows):
         ends[:] = 0
     return RowLists(rows, begins[:-1], ends, False)
+
+
+def without_long_list(
+    exclude: np.ndarray | Ragged | None, allow: np.ndarray | Ragged | None, n_rows: int
+) -> tuple[np.ndarray | Ragged | None, np.ndarray | Ragged | None]:
+    """Return ``exclude`` and ``allow`` that mean the same, with no long list for all to exclude.
+
+    Parameters
+    ----------
+    exclude, allow : int32 ndarray of row numbers, Ragged of one list a query, or None
+        Without padding. A list for all of more than ``LONG_LIST`` rows becomes the rows that it
+        leaves.
+    n_rows : int
+        Rows there are.
+    """
+    if exclude is None or isinstance(exclude, Ragged) or len(exclude) <= LONG_LIST:
+        return exclude, allow
+    stays = np.ones(n_rows, dtype=bool)
+    stays[exclude] = False
+    if allow is None:
+        return None, np.flatnonzero(stays).astype(np.int32)
+    if isinstance(allow, Ragged):
+        return None, allow.where(stays[allow.flat])
+    return None, allow[stays[allow]]
 
 
 def item_rows(name: str, value: Any, n_rows: int) -> np.ndarray:

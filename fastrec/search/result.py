@@ -73,6 +73,11 @@ class TopK:
                 f"{8e-9 * n_queries * k:.0f} GB; lower k or ask fewer queries at a time"
             ) from None
 
+    def clear(self, queries: np.ndarray) -> None:
+        """Take away the answers of some queries, given as a bool (n_queries,), in place."""
+        if queries.any():
+            self.items[queries], self.scores[queries], self.counts[queries] = -1, np.nan, 0
+
     def __len__(self) -> int:
         """Return the number of queries."""
         return len(self.counts)

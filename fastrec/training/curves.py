@@ -23,14 +23,13 @@ def draw(rows: Sequence[dict[str, Any]], path: Path, title: str | None) -> list[
     """Draw the loss above the metrics and write the picture as PNG; see :meth:`History.plot`."""
     figures.png_path(path)
     title = "" if title is None else checks.text("title", title)
-    names = [name for name in dict.fromkeys(key for row in rows for key in row) if _is_curve(name)]
-    curves = {name: _points(rows, name) for name in names}
+    names = dict.fromkeys(key for row in rows for key in row)
+    curves = {name: _points(rows, name) for name in names if name not in NO_CURVES}
     curves = {name: points for name, points in curves.items() if points}
     if not curves:
         raise InputError("the history has no epoch with a loss; there is nothing to draw")
-    panels = [part for part in (["loss"], [name for name in curves if name != "loss"]) if part]
-    panels = [[name for name in panel if name in curves] for panel in panels]
-    panels = [panel for panel in panels if panel]
+    metrics = [name for name in curves if name != "loss"]
+    panels = [panel for panel in (["loss"] if "loss" in curves else [], metrics) if panel]
     figure = figures.new_figure(WIDTH, HEIGHT * len(panels))
     all_axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
     for axes, panel in zip(all_axes, panels, strict=True):
@@ -47,10 +46,6 @@ def draw(rows: Sequence[dict[str, Any]], path: Path, title: str | None) -> list[
         )
     figures.save_figure(figure, path)
     return list(curves)
-
-
-def _is_curve(name: str) -> bool:
-    return name not in NO_CURVES
 
 
 def _points(rows: Sequence[dict[str, Any]], name: str) -> list[tuple[int, float]]:
@@ -71,9 +66,7 @@ def _decorate(axes: Any, panel: Sequence[str]) -> None:
     axes.grid(axis="y", color="#EEEEEE")
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.tick_params(colors=INK, labelsize=9)
-    label = "loss" if list(panel) == ["loss"] else "metrics"
+    label = panel[0] if len(panel) == 1 else "metrics"
     axes.set_ylabel(label, fontsize=10, color=INK, family=[figures.FONT])
     if len(panel) > 1:
         axes.legend(frameon=False, fontsize=9)
-    elif label == "metrics":
-        axes.set_ylabel(panel[0], fontsize=10, color=INK, family=[figures.FONT])

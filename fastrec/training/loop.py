@@ -69,6 +69,9 @@ class Run:
                 raise InputError(
                     f"callbacks must be a list of fastrec.Callback, got {callback!r}{hint}"
                 )
+            if callback.log_every is not None:
+                name = f"log_every of {type(callback).__name__}"
+                checks.whole_number(name, callback.log_every)
         asked = [name for callback in self.callbacks for name in _metrics_of(callback)]
         self.metrics = tuple(dict.fromkeys([*asked, *DEFAULT_METRICS]))
 

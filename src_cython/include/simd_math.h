@@ -199,18 +199,22 @@ SIMD_INLINE void simd_sums(const simd_float *v, const int count, float *out) {
 
 #endif
 
-/* exp(-a) for a in [0, 87]: 2^k e^f with |f| <= log(2)/2 and the Taylor polynomial of degree 7. */
-SIMD_INLINE simd_float simd_exp_negative(simd_float a) {
-    simd_float k = simd_round(simd_mul(a, simd_set1(-1.44269504f)));
-    simd_float f = simd_fma(k, simd_set1(-0.693147181f), simd_sub(simd_set1(0.0f), a));
+/* e^f for |f| <= log(2)/2: the Taylor polynomial of degree 7. */
+SIMD_INLINE simd_float simd_exp_series(simd_float f) {
     simd_float e = simd_fma(f, simd_set1(1.0f / 5040), simd_set1(1.0f / 720));
     e = simd_fma(e, f, simd_set1(1.0f / 120));
     e = simd_fma(e, f, simd_set1(1.0f / 24));
     e = simd_fma(e, f, simd_set1(1.0f / 6));
     e = simd_fma(e, f, simd_set1(0.5f));
     e = simd_fma(e, f, simd_set1(1.0f));
-    e = simd_fma(e, f, simd_set1(1.0f));
-    return simd_mul(e, simd_power_of_two(k));
+    return simd_fma(e, f, simd_set1(1.0f));
+}
+
+/* exp(-a) for a in [0, 87]: 2^k e^f with |f| <= log(2)/2. */
+SIMD_INLINE simd_float simd_exp_negative(simd_float a) {
+    simd_float k = simd_round(simd_mul(a, simd_set1(-1.44269504f)));
+    simd_float f = simd_fma(k, simd_set1(-0.693147181f), simd_sub(simd_set1(0.0f), a));
+    return simd_mul(simd_exp_series(f), simd_power_of_two(k));
 }
 
 /* 1 / sqrt(a) for a in [1e-37, 1e37], and 1 / a, for a in [1e-30, 1e30], within 3e-7 of the exact
@@ -238,15 +242,8 @@ SIMD_INLINE simd_float simd_exp_parts(simd_float a, simd_float *power) {
     simd_float k = simd_round(simd_mul(a, simd_set1(1.44269504f)));
     simd_float f = simd_fma(k, simd_set1(-0.693359375f), a);
     f = simd_fma(k, simd_set1(2.12194440e-4f), f);
-    simd_float e = simd_fma(f, simd_set1(1.0f / 5040), simd_set1(1.0f / 720));
-    e = simd_fma(e, f, simd_set1(1.0f / 120));
-    e = simd_fma(e, f, simd_set1(1.0f / 24));
-    e = simd_fma(e, f, simd_set1(1.0f / 6));
-    e = simd_fma(e, f, simd_set1(0.5f));
-    e = simd_fma(e, f, simd_set1(1.0f));
-    e = simd_fma(e, f, simd_set1(1.0f));
     *power = simd_power_of_two(k);
-    return e;
+    return simd_exp_series(f);
 }
 
 /* softplus(-z) = -log sigmoid(z), and sigmoid(-z), its slope negated.

@@ -7,6 +7,7 @@ from benchmarks import apps
 from fastrec import Interactions, ItemKNN
 
 CATEGORIES = np.array(["game", "game", "news", "unknown", "news"], dtype=object)
+COSINE = {"shrinkage": 0, "history_decay": 1.0}
 USERS = {1: [0, 1, 3], 2: [0, 1, 2], 3: [2, 4], 4: [2, 4, 1], 5: [3]}
 
 
@@ -44,7 +45,7 @@ def test_the_hold_out_judges_the_other_half_of_the_apps(log):
 def test_the_share_of_the_category_leaves_out_apps_without_one(log, monkeypatch):
     monkeypatch.setattr(apps, "MIN_USERS", 2)
     data = apps.Apps(log, None, CATEGORIES, np.array([True, False, True, True, True]))
-    shares = apps.category_shares(ItemKNN(shrinkage=0, history_decay=1.0).fit(log), data, k=1)
+    shares = apps.category_shares(ItemKNN(**COSINE).fit(log), data, k=1)
     # Nearest of the others with a category: of 0 it is 1, of 2 it is 4 and the other way round.
     assert shares["category@1"] == 1.0
     # Each of 0, 2 and 4 shares its category with one of the three others.
@@ -55,9 +56,5 @@ def test_a_place_that_is_left_empty_is_of_another_category(log, monkeypatch):
     monkeypatch.setattr(apps, "MIN_USERS", 2)
     data = apps.Apps(log, None, CATEGORIES, np.array([True, False, False, False, False]))
     # 0 was seen with 1, which is a game as well, with 2, and with nothing else.
-    assert (
-        apps.category_shares(ItemKNN(shrinkage=0, history_decay=1.0).fit(log), data, k=4)[
-            "category@4"
-        ]
-        == 1 / 4
-    )
+    shares = apps.category_shares(ItemKNN(**COSINE).fit(log), data, k=4)
+    assert shares["category@4"] == 1 / 4

@@ -44,10 +44,11 @@ def test_all_ways_to_write_the_peer_train_the_same(shape, ways):
 
 @pytest.mark.parametrize("shape", [LANES, WHOLE])
 def test_ours_trains_as_the_peer_does_on_the_same_negatives(shape):
-    from tests.native.rnn_nets import drawn_negatives, noise_table
+    from fastrec.training.negatives import noise_table
+    from tests.native.rnn_nets import drawn_negatives
 
     work, weights = rnn_work.make_work(shape, 12), rnn_work.initial_weights(shape.units)
-    noise = noise_table(rnn_work.noise_shares(work.counts))
+    noise = noise_table(work.counts, rnn_work.NS_EXPONENT)
     for step in range(12):
         work.negatives[step] = drawn_negatives(noise, step, rnn_work.NEGATIVES, key=1)
     way = peers_torch.WHOLE_WAYS[0] if shape.is_whole else peers_torch.LANE_WAYS[-1]

@@ -61,7 +61,8 @@ def test_generate_takes_every_rule(fastrec, playlist_model, tmp_path):
 
 def test_generate_prints_tables_and_dead_ends(fastrec, playlist_model):
     arguments = ("generate", playlist_model, "--start", "1", "--length", "5", "--allow", "2,3")
-    done = fastrec(*arguments, "--strategy", "beam", "--beam-width", "2")
+    beam = ("--strategy", "beam", "--beam-width", "2", "--length-normalization", "1")
+    done = fastrec(*arguments, *beam)
     assert done.code == 0
     assert "start 1; log-probability" in done.out
     assert "a dead end at place 2: every track that may be played" in done.out
@@ -73,6 +74,10 @@ def test_generate_prints_tables_and_dead_ends(fastrec, playlist_model):
         (("--start", "77", "--length", "3"), "77"),
         (("--start", "1", "--length", "0"), "length must be"),
         (("--start", "1", "--length", "3", "--strategy", "best"), "strategy must be one of"),
+        (
+            ("--start", "1", "--length", "3", "--length-normalization", "1"),
+            "is for strategy='beam'",
+        ),
         (("--start", "1", "--length", "3", "--fixed", "x"), "--fixed takes PLACE=ID"),
         (("--start", "1", "--length", "3", "--fixed", "0=2", "--fixed", "0=3"), "place 0 twice"),
         (("--start", "1", "--length", "3", "--fixed", "0=2", "--exclude", "2"), "exclude bans it"),

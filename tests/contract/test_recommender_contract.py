@@ -12,7 +12,7 @@ import pytest
 import scipy.sparse
 
 import fastrec as fr
-from fastrec.models import restrictions
+from fastrec.search import arguments
 from tests.contract.recommenders import MODELS, islands
 
 ROWS = islands()
@@ -491,7 +491,7 @@ def asking(model, *histories):
 @pytest.mark.parametrize("name", ["exclude", "allow"])
 @pytest.mark.parametrize("limit", [1, 512])
 def test_padding_among_codes_to_exclude_or_allow_is_no_item(model, name, limit, monkeypatch):
-    monkeypatch.setattr(restrictions, "LONG_EXCLUDE", limit)
+    monkeypatch.setattr(arguments, "LONG_LIST", limit)
     queries = asking(model, [1, 2])
     padded = model.rank(queries, 30, **{name: [0, 1, -1]})
     same_items = model.rank(queries, 30, **{name: [0, 1]})
@@ -511,7 +511,7 @@ def test_padding_among_codes_to_exclude_or_allow_is_no_item(model, name, limit, 
 @pytest.mark.parametrize("name", ["exclude", "allow"])
 @pytest.mark.parametrize("limit", [0, 512])
 def test_rank_refuses_lists_that_are_no_codes(model, name, given, message, limit, monkeypatch):
-    monkeypatch.setattr(restrictions, "LONG_EXCLUDE", limit)
+    monkeypatch.setattr(arguments, "LONG_LIST", limit)
     with pytest.raises(fr.InputError, match=f"{name} {message}"):
         model.rank(asking(model, [1, 2]), 5, **{name: given})
 
@@ -526,7 +526,7 @@ def test_rank_refuses_what_is_no_queries(model, queries):
 def test_a_long_list_to_exclude_gives_what_a_short_one_does(model, allow, monkeypatch):
     question = {"k": 30, "exclude": [1, 2], "allow": allow, "exclude_seen": False}
     short = model.recommend([[0], [13]], **question)
-    monkeypatch.setattr(restrictions, "LONG_EXCLUDE", 1)
+    monkeypatch.setattr(arguments, "LONG_LIST", 1)
     same(model.recommend([[0], [13]], **question), short)
 
 

@@ -21,11 +21,24 @@ class Architecture:
         return asdict(self)
 
 
-class MarkovNetwork:
+class TrackByTrack:
+    """A net that hears histories by advancing."""
+
+    def encode(self, histories, features=None, threads=None):
+        states = self.zero_states(len(histories))
+        for row, history in enumerate(histories):
+            for track in history:
+                self.advance(states[row : row + 1], np.array([track], np.int32))
+        return states
+
+
+class MarkovNetwork(TrackByTrack):
     """The next track depends on the last one: the query is a row of log-probabilities.
 
     Its state is the code of the last track, plus one; the index over it is the identity.
     """
+
+    bias = None
 
     def __init__(self, chances):
         self.chances = np.asarray(chances, np.float64)
@@ -42,13 +55,6 @@ class MarkovNetwork:
         assert rows.dtype == np.int32
         states[rows >= 0, 0] = rows[rows >= 0] + 1
 
-    def encode(self, histories, features=None, threads=None):
-        states = self.zero_states(len(histories))
-        for row, history in enumerate(histories):
-            for track in history:
-                self.advance(states[row : row + 1], np.array([track], np.int32))
-        return states
-
     def queries(self, states, threads=None):
         last = states[:, 0].astype(np.int64) - 1
         return np.where(last[:, None] >= 0, self.logs[last], 0).astype(np.float32)
@@ -56,10 +62,8 @@ class MarkovNetwork:
     def output_vectors(self):
         return np.eye(len(self.logs), dtype=np.float32)
 
-    bias = None
 
-
-class TanhNetwork:
+class TanhNetwork(TrackByTrack):
     """A plain recurrent net in float64, with biases; the state is h."""
 
     def __init__(self, items, units, seed=0):
@@ -78,13 +82,6 @@ class TanhNetwork:
     def advance(self, states, rows, features=None, threads=None):
         heard = rows >= 0
         states[heard] = np.tanh(self.vectors[rows[heard]] + states[heard] @ self.weights)
-
-    def encode(self, histories, features=None, threads=None):
-        states = self.zero_states(len(histories))
-        for row, history in enumerate(histories):
-            for track in history:
-                self.advance(states[row : row + 1], np.array([track], np.int32))
-        return states
 
     def queries(self, states, threads=None):
         return states.copy()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastrec.runtime import isa
-from fastrec.runtime.arrays import aligned_empty, stride_of
+from fastrec.runtime.arrays import aligned_zeros, stride_of
 from fastrec.runtime.random import GOLDEN, mix64
 from fastrec.runtime.threads import Team
 from tests.reference import rnn, rnn_cells
@@ -22,9 +22,7 @@ SHOWS_GRADIENTS = Optimizer("sgd", momentum=0.5)
 
 
 def zeros(*shape):
-    array = aligned_empty(shape)
-    array.fill(0)
-    return array
+    return aligned_zeros(shape)
 
 
 def widened(array, size):

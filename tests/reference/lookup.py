@@ -1,10 +1,10 @@
-"""Lookups, bags and row updates in float64, written from their equations.
+"""Lookups, bags and updates of their rows in float64, as loops over ids."""
 
-Duchi et al., "Adaptive Subgradient Methods" (2011), the diagonal case; Kingma and Ba,
-"Adam" (2015), algorithm 1; decoupled weight decay: Loshchilov and Hutter (2019).
-"""
+from dataclasses import fields
 
 import numpy as np
+
+from tests.reference.rnn_updates import Optimizer, update
 
 
 def bags(matrix, ids, offsets, weights=None, mode="sum"):
@@ -38,31 +38,19 @@ def summed(ids, gradients):
 
 
 class State:
-    """What an optimizer remembers of a matrix, and its step on some rows."""
+    """What an optimizer of ``fastrec.nn`` remembers of a matrix, and its step on some rows."""
 
     def __init__(self, shape):
-        self.first, self.second, self.row = np.zeros(shape), np.zeros(shape), np.zeros(shape[0])
-        self.step = 0
+        self.shape, self.slots, self.step = shape, None, 0
 
     def update(self, optimizer, matrix, rows, g):
         """Move ``matrix[rows]`` (float64) by the gradients ``g``; rows are different."""
+        kind = {"RowAdagrad": "row_adagrad"}.get(type(optimizer).__name__)
+        own = {f.name: getattr(optimizer, f.name) for f in fields(optimizer) if f.name != "rate"}
+        rule = Optimizer(kind or type(optimizer).__name__.lower(), **own)
+        if self.slots is None:
+            self.slots = rule.slots(np.zeros(self.shape))
         self.step += 1
-        kind, o = type(optimizer).__name__, optimizer
-        if kind == "SGD":
-            self.first[rows] = o.momentum * self.first[rows] + g
-            u = self.first[rows]
-        elif kind == "Adagrad":
-            self.first[rows] += g**2
-            self.second[rows] *= o.momentum
-            self.second[rows] += g / (np.sqrt(self.first[rows]) + o.epsilon)
-            u = self.second[rows]
-        elif kind == "RowAdagrad":
-            self.row[rows] += (g**2).mean(axis=1)
-            u = g / (np.sqrt(self.row[rows]) + o.epsilon)[:, None]
-        else:
-            self.first[rows] = o.beta1 * self.first[rows] + (1 - o.beta1) * g
-            self.second[rows] = o.beta2 * self.second[rows] + (1 - o.beta2) * g**2
-            mean = self.first[rows] / (1 - o.beta1**self.step)
-            square = self.second[rows] / (1 - o.beta2**self.step)
-            u = mean / (np.sqrt(square) + o.epsilon)
-        matrix[rows] -= o.rate * (o.decay * matrix[rows] + u)
+        gradient = np.zeros(self.shape)
+        gradient[rows] = g
+        update(rule, matrix, self.slots, gradient, optimizer.rate, self.step, rows)

@@ -46,10 +46,6 @@ class Model:
             if name.startswith(prefix)
         }
 
-    def first_state(self):
-        """The state of a session that has not begun: (layers, 2, units), h and then c."""
-        return np.zeros((self.layers, 2, self.units))
-
 
 @dataclass
 class Batch:

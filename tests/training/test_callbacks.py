@@ -30,6 +30,15 @@ def validated(monkeypatch):
     return train
 
 
+@pytest.mark.parametrize("every", [0, -1, 2.5, "1"])
+def test_a_callback_that_logs_after_no_whole_number_of_events_is_refused(every):
+    class Watch(Callback):
+        log_every = every
+
+    with pytest.raises(InputError, match="log_every of Watch must be a whole number"):
+        Counter([1.0]).run([Watch()])
+
+
 def test_training_stops_when_the_loss_has_stopped_falling():
     model = stopped_on([5, 4, 3, 3, 3, 1], patience=2)
     assert model.history.column("epoch") == [1, 2, 3, 4, 5]
