@@ -177,6 +177,8 @@ class Session:
     """
 
     def __init__(self, states: SessionStates) -> None:
+        advice = "model.session() begins one"
+        checks.instance_of("states", states, SessionStates, "SessionStates", advice)
         if len(states) != 1:
             raise InputError(f"a Session is one session, got {len(states)}; use SessionStates")
         self._states = states

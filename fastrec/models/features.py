@@ -93,6 +93,18 @@ def _numbers(name: str, values: np.ndarray) -> np.ndarray:
     return numbers
 
 
+def _asked_numbers(what: str, given: list[Any]) -> np.ndarray:
+    """Return one number a question as float32, or say that they are none."""
+    numbers = checks.as_array(what, given, "numbers")
+    if numbers.ndim != 1 or (numbers.size and numbers.dtype.kind not in "iufb"):
+        raise InputError(
+            f"{what} must hold numbers, one a history, got {checks.described(numbers)}"
+        )
+    with np.errstate(over="ignore"):  # what overflows is infinite, and is refused as that
+        found: np.ndarray = numbers.astype(np.float32)
+    return found
+
+
 class FeatureRows:
     """The columns that a model reads beside items, and the users' own features.
 
@@ -261,10 +273,7 @@ class FeatureRows:
                 values[name] = known.encode(listed, on_unknown, what)
                 ids[name] = known
             else:
-                numbers = checks.as_array(what, listed, "numbers")
-                if numbers.size and numbers.dtype.kind not in "iufb":
-                    raise InputError(f"{what} must hold numbers, got {checks.described(numbers)}")
-                values[name] = numbers.astype(np.float32)
+                values[name] = _asked_numbers(what, listed)
         return values, ids
 
     # Files

@@ -153,7 +153,8 @@ class GeneratesPlaylists(KeepsSessions):
         seed = checks.whole_number("seed", 0 if seed is None else seed, minimum=0)
         width = BEAM_WIDTH if beam_width is None else beam_width
         checks.whole_number("beam_width", width, maximum=1 << 16)
-        power = checks.real_number("length_normalization", length_normalization or 0.0, 0)
+        power = 0.0 if length_normalization is None else length_normalization
+        power = checks.real_number("length_normalization", power, 0)
         checks.real_number("novelty", novelty)
         threads = self._used_threads(threads)
         starts = self._heard("start", start, on_unknown)
