@@ -103,6 +103,30 @@ def test_rules_that_nothing_satisfies_are_refused(model, rules, message):
         model.generate([[1]], **{"length": 3, **rules})
 
 
+@pytest.mark.parametrize(
+    ("strategy", "name", "value"),
+    [
+        ("sample", "temperature", 1e308),
+        ("greedy", "novelty", 1e308),
+        ("beam", "length_normalization", 1e308),
+    ],
+)
+def test_numbers_that_would_overflow_are_refused(model, strategy, name, value):
+    with pytest.raises(fr.InputError, match=f"{name} must be a finite number from"):
+        model.generate([[1]], 20, strategy=strategy, **{name: value})
+
+
+@pytest.mark.parametrize("number", [1e38, -3e38, 1e9])
+def test_context_far_from_all_that_was_seen_is_refused(number):
+    log = fr.Interactions.from_arrays(
+        user=[0, 0, 1, 1], item=[1, 2, 2, 1], context={"hour": [1.0, 2.0, 1.0, 2.0]}
+    )
+    aware = small(context=["hour"]).fit(log)
+    with pytest.raises(fr.InputError, match="times as far from the mean"):
+        aware.recommend([[1]], 1, context={"hour": [number]})
+    assert np.isfinite(aware.recommend([[1]], 1, context={"hour": [1e5]}).scores).all()
+
+
 @pytest.mark.parametrize("strategy", ["greedy", "sample", "beam"])
 def test_more_tracks_than_there_are_end_in_a_dead_end(model, strategy):
     found = model.generate([[1], [2, 3]], 30, strategy=strategy)
