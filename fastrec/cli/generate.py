@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -152,8 +153,8 @@ def _places(given: list[str], kind: str) -> dict[int, Any]:
     places: dict[int, Any] = {}
     for text in given:
         place, sign, track = text.partition("=")
-        if not sign or not place.strip().isdecimal():
-            raise InputError(f"--fixed takes PLACE=ID, such as 3=12, got {text}")
+        if not sign or re.fullmatch(r"[0-9]{1,9}", place.strip()) is None:
+            raise InputError(f"--fixed takes PLACE=ID, such as 3=12, got {text[:60]}")
         if int(place) in places:
             raise InputError(f"--fixed names place {int(place)} twice; give one track for it")
         places[int(place)] = _one("--fixed", track, kind)

@@ -96,11 +96,14 @@ def _numbered(names: list[Any]) -> np.ndarray:
     numbers: dict[Any, int] = {}
     found = np.empty(len(names), np.int32)
     for place, name in enumerate(names):
-        is_missing = name is None or name == "" or name != name
+        if name is None or (isinstance(name, str) and name == ""):
+            found[place] = -1
+            continue
         try:
-            found[place] = -1 if is_missing else numbers.setdefault(name, len(numbers))
-        except TypeError:
+            number = numbers.setdefault(name, len(numbers))
+            found[place] = number if name == name else -1  # NaN is not itself
+        except Exception as error:  # what a stranger is compared with may raise anything
             raise InputError(
                 f"groups must be numbers or strings, got {checks.described(name)}"
-            ) from None
+            ) from error
     return found

@@ -69,6 +69,15 @@ class SessionStates:
         numbers = checks.row_numbers("rows", rows, len(self), "session")
         return SessionStates(self.model, self.listeners.take(numbers), self.heard[numbers])
 
+    def __copy__(self) -> SessionStates:
+        return self.take(np.arange(len(self)))
+
+    def __deepcopy__(self, memo: Any) -> SessionStates:
+        return self.__copy__()  # of the same model
+
+    def __reduce__(self) -> Any:
+        raise _no_pickle()
+
     def advance(self, tracks: Any, on_unknown: str = "error") -> None:
         """Let session i hear ``tracks[i]``; see :meth:`GeneratesPlaylists.advance`."""
         checks.one_of("on_unknown", on_unknown, ("ignore", "error"))
@@ -176,6 +185,8 @@ class Session:
     """
 
     def __init__(self, states: SessionStates) -> None:
+        advice = "model.session() begins one"
+        checks.instance_of("states", states, SessionStates, "SessionStates", advice)
         if len(states) != 1:
             raise InputError(f"a Session is one session, got {len(states)}; use SessionStates")
         self._states = states
@@ -226,8 +237,24 @@ class Session:
         """
         return cls(SessionStates.from_bytes(model, data))
 
+    def __copy__(self) -> Session:
+        return Session(self._states.__copy__())
+
+    def __deepcopy__(self, memo: Any) -> Session:
+        return self.__copy__()  # of the same model
+
+    def __reduce__(self) -> Any:
+        raise _no_pickle()
+
     def __repr__(self) -> str:
         return f"Session({self.heard} tracks heard)"
+
+
+def _no_pickle() -> InputError:
+    return InputError(
+        "sessions are not pickled, because their model would go along; send to_bytes(), and "
+        "go on with from_bytes(model, data)"
+    )
 
 
 def _check_format(metadata: Mapping[str, str]) -> None:

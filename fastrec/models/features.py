@@ -18,6 +18,9 @@ from fastrec.errors import InputError
 from fastrec.nn.network import StepFeatures
 from fastrec.runtime import checks
 
+# Standard deviations of a number; beyond them a net's states and scores run out of float32.
+MOST_DEVIATIONS = 1e6
+
 
 @dataclass(frozen=True)
 class Column:
@@ -73,7 +76,15 @@ class Column:
         if self.ids is not None and ids is not None:
             codes = values if ids is self.ids else ids.codes_in(self.ids)[values]
             return self.rows[codes], np.ones(len(values), np.float32)
-        numbers = (_numbers(self.name, values) - self.mean) / self.deviation
+        given = _numbers(self.name, values)
+        numbers = (given - self.mean) / self.deviation
+        far = np.flatnonzero(np.abs(numbers) > MOST_DEVIATIONS)
+        if len(far):
+            raise InputError(
+                f"{self.name!r} is {given[far[0]]:g}, more than {MOST_DEVIATIONS:g} times as far "
+                f"from the mean, {self.mean:g}, as what the model was fitted on; give it in the "
+                "same unit"
+            )
         return np.full(len(values), self.rows[0], np.int32), numbers.astype(np.float32)
 
 
@@ -91,6 +102,18 @@ def _numbers(name: str, values: np.ndarray) -> np.ndarray:
             f"{len(numbers)} places; fill them, or make it a column of categories"
         )
     return numbers
+
+
+def _asked_numbers(what: str, given: list[Any]) -> np.ndarray:
+    """Return one number a question as float32, or say that they are none."""
+    numbers = checks.as_array(what, given, "numbers")
+    if numbers.ndim != 1 or (numbers.size and numbers.dtype.kind not in "iufb"):
+        raise InputError(
+            f"{what} must hold numbers, one a history, got {checks.described(numbers)}"
+        )
+    with np.errstate(over="ignore"):  # what overflows is infinite, and is refused as that
+        found: np.ndarray = numbers.astype(np.float32)
+    return found
 
 
 class FeatureRows:
@@ -261,10 +284,7 @@ class FeatureRows:
                 values[name] = known.encode(listed, on_unknown, what)
                 ids[name] = known
             else:
-                numbers = checks.as_array(what, listed, "numbers")
-                if numbers.size and numbers.dtype.kind not in "iufb":
-                    raise InputError(f"{what} must hold numbers, got {checks.described(numbers)}")
-                values[name] = numbers.astype(np.float32)
+                values[name] = _asked_numbers(what, listed)
         return values, ids
 
     # Files

@@ -154,8 +154,8 @@ class GeneratesPlaylists(KeepsSessions):
         width = BEAM_WIDTH if beam_width is None else beam_width
         checks.whole_number("beam_width", width, maximum=1 << 16)
         power = 0.0 if length_normalization is None else length_normalization
-        checks.real_number("length_normalization", power, 0)
-        checks.real_number("novelty", novelty)
+        power = checks.real_number("length_normalization", power, 0, 100)
+        checks.real_number("novelty", novelty, -1e6, 1e6)
         starts = self._heard("start", start, on_unknown)
         if not starts.lengths.all():
             raise InputError(

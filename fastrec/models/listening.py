@@ -55,7 +55,10 @@ class KeepsSessions(Base):
         InputError
             A column that the model was fitted with is missing.
         """
-        merged = {**(context or {}), **(user_features or {})}
+        merged: dict[Any, Any] = {}
+        for name, given in (("context", context), ("user_features", user_features)):
+            if given is not None:
+                merged |= checks.mapping(name, given, "give {name of the column: value}")
         about = {name: [value] for name, value in merged.items()}
         users = None if user is None else [user]
         return Session(self.sessions(1, users=users, context=about or None))
@@ -65,7 +68,7 @@ class KeepsSessions(Base):
     ) -> SessionStates:
         """Begin ``n`` sessions side by side; users and context hold one value for each."""
         self._check_fitted()
-        n = checks.whole_number("n", n, minimum=0)
+        n = checks.whole_number("n", n, minimum=0, maximum=2**31 - 1)
         features = self._features_of_sessions(n, users, context)
         listeners = Listeners(self._network, self._network.zero_states(n), features, None)
         return SessionStates(self, listeners, np.zeros(n, np.int64))

@@ -23,7 +23,7 @@ def choice_of(temperature: Any, top_k: Any, top_p: Any) -> Choice:
     """Return how tracks are drawn, or say which argument is out of range."""
     used = 1.0
     if temperature is not None:
-        used = checks.real_number("temperature", temperature, 0)
+        used = checks.real_number("temperature", temperature, 0, 1e6)
         if used < 1e-6:
             raise InputError(
                 f"temperature must be at least 1e-6, got {temperature!r}; strategy='greedy' always "

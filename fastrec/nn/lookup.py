@@ -153,10 +153,15 @@ class Lookup:
         )
         given = as_matrix("matrix", matrix)
         self.threads = resolve_threads(threads)
-        self._padded = padded_copy(given)
-        self.matrix = self._padded[:, : given.shape[1]]
+        self._padded, self._dim = padded_copy(given), given.shape[1]
         self.state = optimizer.state(*given.shape)
         self.step = 0
+
+    @property
+    def matrix(self) -> np.ndarray:
+        """The rows as they are now."""
+        # A view of its own each time: one that was kept would be a copy of it in copied objects.
+        return self._padded[:, : self._dim]
 
     def gather(self, ids: Any) -> np.ndarray:
         """Return the rows that ``ids`` name, shape (n, dim); see :func:`gather`."""

@@ -29,6 +29,8 @@ from fastrec.runtime.checks import whole_number
 
 # A signal that comes just before a wait does not end it; Ctrl-C is looked for this often.
 WAKE_SECONDS = 0.2
+# More than any machine has CPUs: a slip of the pen, which would start threads until there are none.
+MOST_THREADS = 4096
 
 _pool_lock = threading.Lock()
 _pool: _Pool | None = None
@@ -106,15 +108,17 @@ def resolve_threads(threads: int | None = None) -> int:
     Raises
     ------
     InputError
-        Not a whole number of at least 1.
+        Not a whole number from 1 to ``MOST_THREADS``.
     """
     if threads is not None:
-        return whole_number("threads", threads)
+        return whole_number("threads", threads, maximum=MOST_THREADS)
     text = os.environ.get("FASTREC_THREADS", "").strip()
     if not text:
         return available_cpus()
     return whole_number(
-        "the environment variable FASTREC_THREADS", int(text) if text.isdecimal() else text
+        "the environment variable FASTREC_THREADS",
+        int(text) if text.isdecimal() else text,
+        maximum=MOST_THREADS,
     )
 
 

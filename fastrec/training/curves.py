@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 from fastrec.errors import InputError
 from fastrec.runtime import checks
@@ -16,6 +17,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#5
 INK = "#222222"
 FAINT = "#B8B8B8"
 NO_CURVES = ("epoch", "seconds", "events_per_second", "partial", "skipped_sessions")
+LARGEST = 1e300  # matplotlib adds margins to what it draws, which must not overflow
 WIDTH, HEIGHT = 8.0, 3.2  # inches of one panel
 
 
@@ -24,7 +26,7 @@ def draw(rows: Sequence[dict[str, Any]], path: Path, title: str | None) -> list[
     figures.png_path(path)
     title = "" if title is None else checks.text("title", title)
     names = dict.fromkeys(key for row in rows for key in row)
-    curves = {name: _points(rows, name) for name in names if name not in NO_CURVES}
+    curves = {name: _points(rows, name) for name in names if _is_curve(name)}
     curves = {name: points for name, points in curves.items() if points}
     if not curves:
         raise InputError("the history has no epoch with a loss; there is nothing to draw")
@@ -48,13 +50,27 @@ def draw(rows: Sequence[dict[str, Any]], path: Path, title: str | None) -> list[
     return list(curves)
 
 
+def _is_curve(name: Any) -> bool:
+    return isinstance(name, str) and name not in NO_CURVES
+
+
 def _points(rows: Sequence[dict[str, Any]], name: str) -> list[tuple[int, float]]:
-    """Return (epoch, value) of every epoch that has a finite value."""
+    """Return (epoch, value) of every epoch that has a finite value.
+
+    Raises
+    ------
+    InputError
+        A row that does not say of which epoch it is.
+    """
     found = []
     for row in rows:
         value = row.get(name)
-        if isinstance(value, (int, float)) and math.isfinite(value):
-            found.append((row["epoch"], float(value)))
+        if (
+            isinstance(value, (int, float, np.integer, np.floating))
+            and -LARGEST <= value <= LARGEST
+        ):
+            epoch = checks.whole_number('"epoch" of each row', row.get("epoch"), 0, 2**31 - 1)
+            found.append((epoch, float(value)))
     return found
 
 
@@ -67,6 +83,7 @@ def _decorate(axes: Any, panel: Sequence[str]) -> None:
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.tick_params(colors=INK, labelsize=9)
     label = panel[0] if len(panel) == 1 else "metrics"
-    axes.set_ylabel(label, fontsize=10, color=INK, family=[figures.FONT])
+    axes.set_ylabel(label, fontsize=10, color=INK, family=[figures.FONT], parse_math=False)
     if len(panel) > 1:
-        axes.legend(frameon=False, fontsize=9)
+        for text in axes.legend(frameon=False, fontsize=9).get_texts():
+            text.set_parse_math(False)

@@ -53,7 +53,7 @@ class History(Sequence[Row]):
         Raises
         ------
         InputError
-            No epoch, another ending, or matplotlib is not installed.
+            No epoch, a row without its number, another ending, or matplotlib is not installed.
         """
         from fastrec.training import curves
 

@@ -32,7 +32,21 @@ def good(tmp_path_factory):
     )
     words = fr.IdMap.from_ids(["a", "b", "c"])[0]
     word_vectors = fr.Vectors(words, np.eye(3, 4, dtype=np.float32))
+    events = fr.Interactions.from_arrays(
+        user=[1, 1, 1, 2, 2],
+        item=[1, 2, 3, 2, 3],
+        context={"device": ["tv", "tv", "desk", "desk", "tv"], "hour": [1.0, 2.0, 3.0, 4.0, 5.0]},
+    ).with_users({"user": [1, 2], "age": [20.0, 60.0]}, id="user")
+    net = {"units": 4, "epochs": 1, "threads": 1, "negatives": 2, "batch_size": 2}
     return SimpleNamespace(
+        player=fr.PlaylistRNN(**net).fit(log),
+        reader=fr.PlaylistRNN(**net).fit([["a", "b", "c"], ["b", "c"]]),
+        listener=fr.PlaylistRNN(**net, context=["device", "hour"], user_features=["age"]).fit(
+            events
+        ),
+        about={"device": ["tv"], "hour": [1.0]},
+        counter=fr.ItemKNN().fit(log),
+        visitor=fr.SessionKNN().fit(log),
         folder=folder,
         log=log,
         parts={

@@ -1,5 +1,8 @@
 """Lookups as they are called: what is refused, what comes out, the same bits for any threads."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -146,3 +149,12 @@ def test_slots_are_those_of_the_kernel(optimizer, slots):
 
     assert optimizer.slots(100) == slots
     assert isa.load("lookup").slots(optimizer.settings(), 100) == slots
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda table: pickle.loads(pickle.dumps(table))])
+def test_a_copy_shows_the_rows_that_it_updates(copied):
+    table = Lookup(np.zeros((3, 5), np.float32), SGD(rate=0.5))
+    other = copied(table)
+    other.update([1], np.ones((1, 5), np.float32))
+    assert other.matrix[1].tolist() == other.gather([1])[0].tolist() == [-0.5] * 5
+    assert not table.matrix.any()
