@@ -99,7 +99,7 @@ class PlaylistRNN(GeneratesPlaylists, RecurrentModel):
     seed : int
         Same seed: same bits, for any number of threads, at one instruction-set level.
     threads : int or None
-        Threads of ``fit``; None takes all CPUs that the process may use.
+        Threads of ``fit``, at most the CPUs that the process may use, which None takes.
 
     Notes
     -----

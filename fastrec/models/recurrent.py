@@ -16,8 +16,8 @@ from fastrec.models.vector_model import VectorRecommender
 from fastrec.nn.network import Architecture, RecurrentNetwork
 from fastrec.nn.optimizers import Optimizer
 from fastrec.runtime import isa
-from fastrec.runtime.arrays import FLOATS_PER_LINE, aligned_empty, stride_of
-from fastrec.runtime.threads import Team, resolve_threads
+from fastrec.runtime.arrays import FLOATS_PER_LINE, aligned_empty, aligned_zeros, stride_of
+from fastrec.runtime.threads import Team, available_cpus, resolve_threads
 from fastrec.storage import model_file
 from fastrec.training.batches import PRODUCTS_A_BLOCK, Limits, Sessions
 from fastrec.training.loop import Meter, Run, run_epochs
@@ -111,6 +111,10 @@ class RecurrentModel(RecurrentParams, VectorRecommender):
             max(1, PRODUCTS_A_BLOCK // (3 * products)),
         )
 
+    def _team_size(self) -> int:
+        """Return the threads of a fit: they meet often, so more than processors would crawl."""
+        return min(resolve_threads(self.threads), available_cpus())
+
     def _step_bytes(
         self, network: RecurrentNetwork, rows: int, events: int, columns: int, threads: int
     ) -> int:
@@ -136,10 +140,12 @@ class RecurrentModel(RecurrentParams, VectorRecommender):
         slots = {}
         for name, matrix in matrices.items():
             if matrix is not None:
-                slots[f"{name}_slots"] = _zeros(len(matrix), optimizer.slots(matrix.shape[1]))
-        slots["dense_slots"] = _zeros(slots_a_number(optimizer), len(network.dense))
+                slots[f"{name}_slots"] = aligned_zeros(
+                    (len(matrix), optimizer.slots(matrix.shape[1]))
+                )
+        slots["dense_slots"] = aligned_zeros((slots_a_number(optimizer), len(network.dense)))
         if network.bias is not None:
-            slots["bias_slots"] = _zeros(len(network.bias), slots_a_number(optimizer))
+            slots["bias_slots"] = aligned_zeros((len(network.bias), slots_a_number(optimizer)))
         return {name: array for name, array in slots.items() if array.size}
 
     def _noise(self) -> dict[str, Any]:
@@ -165,7 +171,7 @@ class RecurrentModel(RecurrentParams, VectorRecommender):
         limits = self._limits(network, columns)
         rows, events = _largest_step(self.batching, limits, sessions.targets)
         slots = self._slots(network)
-        with Team(resolve_threads(self.threads)) as team:
+        with Team(self._team_size()) as team:
             trainer = isa.load("rnn").Trainer(
                 network.compiled,
                 loss=self.loss,
@@ -238,7 +244,7 @@ class RecurrentModel(RecurrentParams, VectorRecommender):
         )
         lengths = np.diff(log.history_offsets) - 1
         limits = self._limits(network, columns)
-        threads = resolve_threads(self.threads)
+        threads = self._team_size()
         step = self._step_bytes(
             network, *_largest_step(self.batching, limits, lengths), columns, threads
         )
@@ -311,12 +317,6 @@ class RecurrentModel(RecurrentParams, VectorRecommender):
             Architecture(**state["architecture"]), arrays, len(catalogue.item_ids)
         )
         self._take(catalogue)
-
-
-def _zeros(rows: int, columns: int) -> np.ndarray:
-    array = aligned_empty((rows, columns))
-    array.fill(0)
-    return array
 
 
 def _largest_step(batching: str, limits: Limits, targets: np.ndarray) -> tuple[int, int]:

@@ -99,7 +99,7 @@ class RecurrentParams:
             raise InputError(
                 f"momentum is for 'sgd' and 'adagrad', not for {self.optimizer!r}; set it to 0"
             )
-        checks.real_number("weight_decay", self.weight_decay, minimum=0)
+        checks.real_number("weight_decay", self.weight_decay, 0, 1 / self.learning_rate)
         checks.real_number("clip", self.clip, minimum=0)
 
     def _optimizer(self) -> Optimizer:

@@ -1,7 +1,7 @@
 /* Threads that stay inside compiled code for many steps: where they meet, and how they share work.
  *
  * All threads call the same function with their rank. Between two phases they meet: each waits
- * until all have arrived, first spinning, then giving the processor away. The work of a phase is cut
+ * until all have arrived, first spinning, then giving the processor away, then asleep. The work of a phase is cut
  * into tickets. Each rank has a block of them of its own, the same part of every phase, so that it
  * finds in its cache what it made itself; then it takes from the ends of the others' blocks. Who
  * does a ticket never changes a result, because what a ticket computes does not depend on it.
@@ -23,14 +23,21 @@
 #define TEAM_READ(p) ((int32_t)_InterlockedOr((volatile long *)(p), 0))
 #define TEAM_WRITE(p, v) ((void)_InterlockedExchange((volatile long *)(p), (v)))
 #define TEAM_YIELD() SwitchToThread()
+#define TEAM_SLEEP() Sleep(1)
 #else
 #include <sched.h>
+#include <time.h>
 #define TEAM_ADD(p) __atomic_fetch_add((p), 1, __ATOMIC_ACQ_REL)
 #define TEAM_SWAP(p, from, to)                                                                    \
     __atomic_compare_exchange_n((p), &(from), (to), 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)
 #define TEAM_READ(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
 #define TEAM_WRITE(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
 #define TEAM_YIELD() sched_yield()
+#define TEAM_SLEEP()                                                                              \
+    do {                                                                                          \
+        const struct timespec nap = {0, 50000};                                                   \
+        nanosleep(&nap, NULL);                                                                    \
+    } while (0)
 #endif
 
 #if defined(__x86_64__) || defined(__i386__)
@@ -43,9 +50,11 @@
 #define TEAM_PAUSE() ((void)0)
 #endif
 
-/* Looks before a waiting thread gives its processor away: some tens of microseconds, as long as the
- * shortest phases, so that a thread which comes late for want of a processor is not held up. */
+/* Looks before a waiting thread gives its processor away, and then before it sleeps. Phases of a step
+ * end within tens of microseconds of each other; who waits longer waits for a thread that has no
+ * processor, and would only keep it from getting one. */
 #define TEAM_SPINS 1000
+#define TEAM_YIELDS 100
 
 typedef struct {
     int32_t threads;
@@ -83,8 +92,10 @@ static int team_meet(Team *team) {
         if (TEAM_READ(&team->aborted)) return 0;
         if (looks < TEAM_SPINS)
             TEAM_PAUSE();
-        else
+        else if (looks < TEAM_SPINS + TEAM_YIELDS)
             TEAM_YIELD();
+        else
+            TEAM_SLEEP();
     }
     return 1;
 }
