@@ -6,7 +6,15 @@ from collections.abc import Sequence
 
 from fastrec.errors import InputError
 from fastrec.nn.network import CELLS, ITEM_INPUTS, Architecture
-from fastrec.nn.optimizers import SGD, Adagrad, Adam, Optimizer, RowAdagrad
+from fastrec.nn.optimizers import (
+    LARGEST_RATE,
+    SGD,
+    SMALLEST_RATE,
+    Adagrad,
+    Adam,
+    Optimizer,
+    RowAdagrad,
+)
 from fastrec.runtime import checks
 from fastrec.runtime.threads import resolve_threads
 from fastrec.training.rnn import BATCHINGS, SCHEDULES
@@ -91,6 +99,7 @@ class RecurrentParams:
         checks.one_of("optimizer", self.optimizer, tuple(OPTIMIZERS))
         if checks.real_number("learning_rate", self.learning_rate, minimum=0) == 0:
             raise InputError("learning_rate must be above 0, got 0: nothing would be trained")
+        checks.real_number("learning_rate", self.learning_rate, SMALLEST_RATE, LARGEST_RATE)
         checks.one_of("schedule", self.schedule, SCHEDULES)
         momentum = checks.real_number("momentum", self.momentum, 0, 1)
         if momentum == 1:

@@ -19,6 +19,7 @@ from fastrec.runtime.arrays import aligned_zeros, stride_of
 
 # Below it the float32 quotient of a zero gradient could become 0 / 0.
 SMALLEST_EPSILON = 1e-20
+SMALLEST_RATE, LARGEST_RATE = 1e-20, 1e30  # float32 holds them, and their products
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Optimizer:
     Parameters
     ----------
     rate : float
-        Learning rate, above 0.
+        Learning rate, from 1e-20 to 1e30.
     decay : float
         Weight decay, from 0 to 1 / rate.
     """
@@ -39,7 +40,7 @@ class Optimizer:
     kind: ClassVar[int]
 
     def __post_init__(self) -> None:
-        checks.real_number("rate", self.rate, minimum=1e-20)
+        checks.real_number("rate", self.rate, SMALLEST_RATE, LARGEST_RATE)
         checks.real_number("decay", self.decay, minimum=0.0, maximum=1.0 / self.rate)
 
     def slots(self, dim: int) -> int:
