@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fastrec.data import synthetic
+from fastrec.data import known_process, synthetic
 from fastrec.data.synthetic import synthetic_playlists
 from fastrec.errors import InputError
 
@@ -71,8 +71,8 @@ def test_playlists_do_not_repeat_a_track(made):
     lengths = made.log.sequences().lengths
     pairs = np.stack((made.log.session, made.log.item))
     assert np.unique(pairs, axis=1).shape[1] == len(made.log)
-    assert synthetic.SHORTEST <= lengths.min() <= lengths.max() <= synthetic.LONGEST
-    assert lengths.mean() == pytest.approx(synthetic.MEAN_LENGTH, abs=0.3)
+    assert known_process.SHORTEST <= lengths.min() <= lengths.max() <= known_process.LONGEST
+    assert lengths.mean() == pytest.approx(known_process.MEAN_LENGTH, abs=0.3)
 
 
 def test_queries_ask_about_playlists_that_are_not_in_the_log(made):
