@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from fastrec.data.ragged import Ragged
     from fastrec.data.splits import split_by_time, split_last, split_users
     from fastrec.data.synthetic import synthetic_playlists
+    from fastrec.data.third_order import third_order_playlists
 
 _HOMES = {
     "Corpus": "corpus",
@@ -33,6 +34,7 @@ _HOMES = {
     "split_last": "splits",
     "split_users": "splits",
     "synthetic_playlists": "synthetic",
+    "third_order_playlists": "third_order",
 }
 
 __all__ = [
@@ -50,6 +52,7 @@ __all__ = [
     "split_last",
     "split_users",
     "synthetic_playlists",
+    "third_order_playlists",
 ]
 
 

@@ -1,6 +1,7 @@
 """Playlists from a process that is known: drawing them, asking for their ends, the best recall.
 
-What it takes to make a process such as that of :mod:`fastrec.data.synthetic`.
+What the processes of :mod:`fastrec.data.synthetic` and :mod:`fastrec.data.third_order`
+have in common.
 """
 
 from __future__ import annotations
