@@ -9,12 +9,13 @@ drawn until it is new to the playlist, given the three tracks before it,
                          + scene  * tracks of the last one's scene
                          + rest   * all tracks
 
-each by popularity. The mood called for is looked up in a table by the moods of the
-last three tracks, oldest first; while there are fewer than three, the scene takes
-its share. For given moods of the last two tracks, each mood of the one before them
-calls for another mood. So all triples of moods are equally frequent (but for what
-playlists do not repeat), and given the moods of the last two tracks, all moods are
-equally likely: whoever counts transitions learns the scene, and nothing more.
+each by popularity. The mood called for is that of the track three before it, but for
+a quarter of the pairs of moods that the two tracks in between may have: after those
+it is another one, some steps further round. While there are fewer than three tracks,
+the scene takes the share. For given moods of the last two tracks, each mood of the one
+before them calls for another mood. So all triples of moods are equally frequent (but
+for what playlists do not repeat), and given the moods of the last two tracks, all
+moods are equally likely: whoever counts transitions learns the scene, and no more.
 
 Names tell no mood. Still nothing is hidden from who reads enough playlists, as each
 track has one mood for good: the conditional is all that there is to know.
@@ -42,8 +43,9 @@ from fastrec.runtime import checks, random
 
 MOODS = 4
 ORDER = 3  # tracks that say what comes next
-CALLED, SCENE = 0.75, 0.2  # what is left, 0.05, goes to all tracks
-ZIPF_EXPONENT = 0.7
+CALLED, SCENE = 0.85, 0.1  # what is left, 0.05, goes to all tracks
+TURNED = MOODS * MOODS // 4  # pairs of moods after which another one is called for
+ZIPF_EXPONENT = 1.0
 FEWEST = 15  # tracks of a mood in a scene: a playlist of one scene must be able to go on
 
 
@@ -57,7 +59,7 @@ class ThirdOrderProcess:
         Sums to 1, and to the same for each scene and for each mood in it.
     cell_offsets : ndarray of int64, shape (scenes * MOODS + 1,)
         Where the tracks of each mood of each scene begin.
-    calls : ndarray of int32, shape (MOODS, MOODS, MOODS)
+    calls : ndarray of int64, shape (MOODS, MOODS, MOODS)
         The mood called for by three moods; ``calls[:, b, c]`` is a permutation.
     """
 
@@ -170,7 +172,7 @@ def third_order_playlists(
     playlists: int = 200_000,
     tracks: int = 20_000,
     *,
-    scenes: int = 200,
+    scenes: int = 20,
     queries: int = 20_000,
     seed: int = 0,
 ) -> SyntheticPlaylists:
@@ -236,8 +238,7 @@ def _process(tracks: int, scenes: int, rng: np.random.Generator) -> ThirdOrderPr
     for start, stop in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
         shares = np.arange(1, stop - start + 1) ** -ZIPF_EXPONENT
         popularity[start:stop] = rng.permutation(shares / shares.sum()) / cells
-    calls = np.empty((MOODS,) * ORDER, np.int32)
-    for second in range(MOODS):
-        for third in range(MOODS):
-            calls[:, second, third] = rng.permutation(MOODS)
-    return ThirdOrderProcess(popularity, offsets, calls)
+    turns = np.zeros(MOODS * MOODS, np.int32)
+    turns[rng.permutation(len(turns))[:TURNED]] = rng.integers(1, MOODS, TURNED)
+    calls = (np.arange(MOODS)[:, None] + turns) % MOODS
+    return ThirdOrderProcess(popularity, offsets, calls.reshape((MOODS,) * ORDER))

@@ -99,7 +99,7 @@ def test_two_tracks_tell_next_to_nothing_and_three_the_mood(made):
         if unknown:
             assert likeliest.max() < 1 / MOODS + 0.06
         else:
-            assert likeliest.min() > CALLED
+            assert likeliest.min() > CALLED - 0.1
 
 
 def test_counting_transitions_stays_below_the_ceiling(made):
@@ -130,6 +130,8 @@ def test_moods_of_a_scene_are_equally_popular(made):
     assert set(np.diff(process.cell_offsets)) == {25, 26}
     # For given moods of the last two, each mood calls for another one.
     assert (np.sort(process.calls, axis=0) == np.arange(MOODS)[:, None, None]).all()
+    is_first = process.calls == np.arange(MOODS)[:, None, None]
+    assert is_first.sum() == MOODS * (MOODS * MOODS - third_order.TURNED)
 
 
 def test_names_tell_the_scene_and_no_mood(made):
@@ -152,7 +154,7 @@ def test_the_same_seed_makes_the_same_playlists():
     ("options", "message"),
     [
         ({"playlists": 0}, "playlists must be a whole number"),
-        ({"tracks": 100}, "tracks must be at least 60 a scene, 12000, got 100"),
+        ({"tracks": 100}, "tracks must be at least 60 a scene, 1200, got 100"),
         ({"scenes": 2.5}, "scenes must be a whole number"),
         ({"queries": 0}, "queries must be a whole number"),
         ({"seed": -1}, "seed must be a whole number"),
