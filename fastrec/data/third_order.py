@@ -172,7 +172,7 @@ def third_order_playlists(
     playlists: int = 200_000,
     tracks: int = 20_000,
     *,
-    scenes: int = 20,
+    scenes: int = 4,
     queries: int = 20_000,
     seed: int = 0,
 ) -> SyntheticPlaylists:

@@ -154,7 +154,7 @@ def test_the_same_seed_makes_the_same_playlists():
     ("options", "message"),
     [
         ({"playlists": 0}, "playlists must be a whole number"),
-        ({"tracks": 100}, "tracks must be at least 60 a scene, 1200, got 100"),
+        ({"tracks": 100}, "tracks must be at least 60 a scene, 240, got 100"),
         ({"scenes": 2.5}, "scenes must be a whole number"),
         ({"queries": 0}, "queries must be a whole number"),
         ({"seed": -1}, "seed must be a whole number"),
