@@ -41,6 +41,9 @@ class Source(Protocol):
     def best_sums(self, histories: Ragged, k: int) -> np.ndarray:
         """Return, for each history, the summed probability of the k most likely new tracks."""
 
+    def sums_of(self, tracks: np.ndarray, histories: Ragged) -> np.ndarray:
+        """Return, for each history, the summed probability of the new ones of a row of tracks."""
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class SyntheticPlaylists:
@@ -80,6 +83,27 @@ class SyntheticPlaylists:
         sums = [
             self.process.best_sums(self.queries.slice(start, start + CHUNK).histories, k)
             for start in range(0, len(self.queries), CHUNK)
+        ]
+        return float(np.concatenate(sums).mean())
+
+    def expected_recall(self, lists: np.ndarray) -> float:
+        """Return the recall to expect, on these very queries, of lists that a model recommends.
+
+        Exact, as :meth:`best_recall` is: to be held against that, without the chance of which
+        targets happened to be drawn.
+
+        Parameters
+        ----------
+        lists : ndarray of int, shape (queries, k)
+            Codes of tracks in ``log.item_ids``; -1 where a list is shorter.
+        """
+        rows = [slice(start, start + CHUNK) for start in range(0, len(self.queries), CHUNK)]
+        histories = self.queries.histories
+        sums = [
+            self.process.sums_of(
+                lists[row], histories.slice(row.start, row.start + len(lists[row]))
+            )
+            for row in rows
         ]
         return float(np.concatenate(sums).mean())
 
@@ -173,15 +197,14 @@ def sums_of_best(
     probability : callable
         That of tracks, shape (n, m), given the histories, before their own tracks are taken out.
     candidates : ndarray of int64, shape (n, m)
-        The k most likely new tracks of each are among them; some twice, padded with -1. Sorted
-        in place.
+        The k most likely new tracks of each are among them; some twice, padded with -1.
     histories : Ragged of int32, n rows
     k : int
     """
     width = int(histories.lengths.max())
     seen = np.full((len(histories), width), -1, np.int64)
     seen[np.arange(width) < histories.lengths[:, None]] = histories.flat
-    candidates.sort(axis=1)
+    candidates = np.sort(candidates, axis=1)
     chance = probability(np.maximum(candidates, 0))
     chance[candidates < 0] = 0
     chance[:, 1:][candidates[:, 1:] == candidates[:, :-1]] = 0

@@ -139,6 +139,13 @@ class Process:
         )
         return sums_of_best(lambda of: self.probability(last, of), candidates, histories, k)
 
+    def sums_of(self, tracks: np.ndarray, histories: Ragged) -> np.ndarray:
+        """Return, for each history, the summed probability of the new ones of a row of tracks."""
+        last = histories.values[histories.offsets[1:] - 1]
+        return sums_of_best(
+            lambda of: self.probability(last, of), tracks, histories, tracks.shape[1]
+        )
+
 
 def synthetic_playlists(
     playlists: int = 50_000,

@@ -146,26 +146,34 @@ class ThirdOrderProcess:
     def best_sums(self, histories: Ragged, k: int) -> np.ndarray:
         """Return, for each history, the summed probability of the k most likely new tracks.
 
-        They are of the last track's scene, or among the most popular ones that are neither of that
-        scene nor in the history.
+        Tracks of one cell are the more likely the more popular they are, and so are all that are
+        not of the last track's scene. So the k best are among the k + history most popular ones of
+        each mood of the scene, or as many of all other scenes.
         """
-        latest = np.full((len(histories), ORDER), -1, np.int64)
-        for place in range(ORDER):
-            rows = np.flatnonzero(histories.lengths > place)
-            latest[rows, ORDER - 1 - place] = histories.values[
-                histories.offsets[1:][rows] - 1 - place
-            ]
-        offsets = self.cell_offsets[::MOODS]
-        start, stop = (offsets[self.cell_of[latest[:, -1]] // MOODS + side] for side in (0, 1))
-        longest = int(np.diff(offsets).max())
-        of_scene = start[:, None] + np.arange(longest)
-        of_scene[of_scene >= stop[:, None]] = -1
-        many = k + int(histories.lengths.max()) + longest
-        top = np.argsort(-self.popularity, kind="stable")[:many]
+        latest = _latest(histories)
+        many = k + int(histories.lengths.max())
+        sizes = np.diff(self.cell_offsets)
+        width = min(many, int(sizes.max()))
+        by_cell = np.lexsort((-self.popularity, self.cell_of))
+        places = self.cell_offsets[:-1, None] + np.arange(width)
+        tops = by_cell[np.minimum(places, self.tracks - 1)]
+        tops[np.arange(width) >= sizes[:, None]] = -1
+        flat = tops[tops >= 0]
+        # At most MOODS * many of these are of the scene.
+        best = flat[np.argsort(-self.popularity[flat], kind="stable")[: (MOODS + 1) * many]]
+        scene = self.cell_of[latest[:, -1]] // MOODS
+        of_scene = tops.reshape(self.scenes, -1)[scene]
         candidates = np.concatenate(
-            [of_scene, np.broadcast_to(top, (len(of_scene), len(top)))], axis=1
+            [of_scene, np.broadcast_to(best, (len(of_scene), len(best)))], axis=1
         )
         return sums_of_best(lambda of: self.probability(latest, of), candidates, histories, k)
+
+    def sums_of(self, tracks: np.ndarray, histories: Ragged) -> np.ndarray:
+        """Return, for each history, the summed probability of the new ones of a row of tracks."""
+        latest = _latest(histories)
+        return sums_of_best(
+            lambda of: self.probability(latest, of), tracks, histories, tracks.shape[1]
+        )
 
 
 def third_order_playlists(
@@ -228,6 +236,15 @@ def third_order_playlists(
         [f"{scene} - Track {at + 1}" for scene, at in zip(scene_names, places, strict=True)], object
     )
     return asked_for_the_last(process, drawn, playlists, names, {"scene": scene_names})
+
+
+def _latest(histories: Ragged) -> np.ndarray:
+    """Return the last ORDER tracks of each, oldest first, -1 where there are fewer."""
+    latest = np.full((len(histories), ORDER), -1, np.int64)
+    for place in range(ORDER):
+        rows = np.flatnonzero(histories.lengths > place)
+        latest[rows, ORDER - 1 - place] = histories.values[histories.offsets[1:][rows] - 1 - place]
+    return latest
 
 
 def _process(tracks: int, scenes: int, rng: np.random.Generator) -> ThirdOrderProcess:

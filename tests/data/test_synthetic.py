@@ -42,6 +42,20 @@ def test_the_ceiling_is_the_expected_recall_of_the_true_ranking(made, k):
     assert made.best_recall(k) == pytest.approx(best, abs=1e-12)
 
 
+def test_the_recall_to_expect_of_lists_sums_their_chances(made):
+    chances = all_chances(made)
+    lists = np.random.default_rng(1).permuted(
+        np.arange(-5, 40)[None].repeat(len(chances), 0), axis=1
+    )
+    lists = np.maximum(lists, -1)[:, :20]
+    expected = np.mean(
+        [chance[row[row >= 0]].sum() for chance, row in zip(chances, lists, strict=True)]
+    )
+    assert made.expected_recall(lists) == pytest.approx(expected, abs=1e-12)
+    best = np.argsort(-chances, axis=1)[:, :20]
+    assert made.expected_recall(best) == pytest.approx(made.best_recall(20), abs=1e-12)
+
+
 def test_the_true_ranking_reaches_the_ceiling(made):
     chances = all_chances(made)
     target = made.queries.targets.values
