@@ -256,7 +256,7 @@ PROTOCOLS = {
         third_order.load,
         third_order.hold_out,
         measure_third_order,
-        ("recall@20", "best@20", "of best"),
+        ("recall@20", "expected@20", "best@20", "of best"),
         {"first-order": third_order.FirstOrder},
     ),
     "wiki17m": Protocol(

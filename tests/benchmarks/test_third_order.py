@@ -34,7 +34,11 @@ def test_the_chain_ranks_by_transitions_then_by_popularity(history, best):
         target: fr.Queries.from_columns([history], [target], item_ids=log.item_ids)
         for target in "abcd"
     }
-    found = [target for target in "abcd" if chain.recall(asked[target], 1)]
+    found = [
+        target
+        for target in "abcd"
+        if log.item_ids.decode(chain.lists(asked[target], 1)[0])[0] == target
+    ]
     assert found == [best]
 
 
@@ -46,19 +50,21 @@ def test_no_transition_leads_from_one_playlist_to_the_next():
 def test_the_chain_stays_below_the_best(made):
     judged = third_order.judge(third_order.FirstOrder().fit(made.log), made)
     assert judged["best@20"] == made.best_recall(20)
-    assert judged["of best"] == judged["recall@20"] / judged["best@20"]
+    assert judged["of best"] == judged["expected@20"] / judged["best@20"]
+    # Four standard deviations of a share of 400 draws are less than 0.1.
+    assert judged["recall@20"] == pytest.approx(judged["expected@20"], abs=0.1)
     assert 0.3 < judged["of best"] < 0.85
 
 
 def test_models_are_judged_by_the_same_questions(made):
-    hits = []
-    for history, target in zip(made.queries.histories, made.queries.targets.flat, strict=True):
-        counts = made.log.item_counts()
-        at_least_as_frequent = counts >= counts[target]
-        at_least_as_frequent[history] = False
-        hits.append(at_least_as_frequent.sum() <= 20)  # itself among them
-    judged = third_order.judge(fr.Popularity().fit(made.log), made)
-    assert judged["recall@20"] == pytest.approx(np.mean(hits))
+    model = fr.Popularity().fit(made.log)
+    top = model.item_ids.codes_in(made.log.item_ids)[:300]  # most frequent first
+    lists = np.array([top[~np.isin(top, history)][:20] for history in made.queries.histories])
+    judged = third_order.judge(model, made)
+    targets = made.queries.targets.flat
+    hits = [target in row for target, row in zip(targets, lists, strict=True)]
+    assert judged["recall@20"] == np.mean(hits)
+    assert judged["expected@20"] == made.expected_recall(lists)
 
 
 def test_the_hold_out_sees_no_question_of_the_test_part(made):
