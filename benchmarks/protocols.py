@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import apps, carts, imdb, news, wiki
+from benchmarks import apps, carts, imdb, news, third_order, wiki
 from benchmarks.asked import Asked
 from benchmarks.harness import MissingDataError, data_folder
 from benchmarks.peers_texts import Gensim
@@ -15,6 +15,7 @@ from benchmarks.texts import Text
 
 if TYPE_CHECKING:
     from fastrec import Interactions
+    from fastrec.data import SyntheticPlaylists
 
 
 @dataclass(frozen=True)
@@ -173,6 +174,12 @@ def measure_news(model: Any, data: Asked) -> Outcome:
     return Outcome(metrics | {"reachable": news.reachable(data)}, seconds)
 
 
+def measure_third_order(model: Any, made: SyntheticPlaylists) -> Outcome:
+    """Train, and judge beside the best that the process allows."""
+    seconds = fit(model, made.log)
+    return Outcome(third_order.judge(model, made), seconds)
+
+
 def measure_apps(model: Any, data: apps.Apps) -> Outcome:
     """Train once; judge the left-out apps and, where the model knows neighbours, those."""
     import fastrec as fr
@@ -244,6 +251,13 @@ PROTOCOLS = {
             "popularity": popularity,
             "item-knn": lambda: item_knn(shrinkage=0, history_decay=1.0),
         },
+    ),
+    "synthetic_third_order": Protocol(
+        third_order.load,
+        third_order.hold_out,
+        measure_third_order,
+        ("recall@20", "expected@20", "best@20", "of best"),
+        {"first-order": third_order.FirstOrder},
     ),
     "wiki17m": Protocol(
         wiki.load,

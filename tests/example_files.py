@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import fastrec as fr
-from fastrec.data.synthetic import SyntheticPlaylists
+from fastrec.data import SyntheticPlaylists
 
 # What the pages ask for by name; the other names are generated.
 PRODUCTS = (

@@ -12,10 +12,12 @@ if TYPE_CHECKING:
     from fastrec.data.id_builder import IdBuilder
     from fastrec.data.ids import IdMap
     from fastrec.data.interactions import Interactions
+    from fastrec.data.known_process import SyntheticPlaylists
     from fastrec.data.queries import Queries
     from fastrec.data.ragged import Ragged
     from fastrec.data.splits import split_by_time, split_last, split_users
-    from fastrec.data.synthetic import SyntheticPlaylists, synthetic_playlists
+    from fastrec.data.synthetic import synthetic_playlists
+    from fastrec.data.third_order import third_order_playlists
 
 _HOMES = {
     "Corpus": "corpus",
@@ -24,7 +26,7 @@ _HOMES = {
     "Interactions": "interactions",
     "Queries": "queries",
     "Ragged": "ragged",
-    "SyntheticPlaylists": "synthetic",
+    "SyntheticPlaylists": "known_process",
     "as_corpus": "corpus_convert",
     "as_interactions": "convert",
     "encode_documents": "corpus_convert",
@@ -32,6 +34,7 @@ _HOMES = {
     "split_last": "splits",
     "split_users": "splits",
     "synthetic_playlists": "synthetic",
+    "third_order_playlists": "third_order",
 }
 
 __all__ = [
@@ -49,6 +52,7 @@ __all__ = [
     "split_last",
     "split_users",
     "synthetic_playlists",
+    "third_order_playlists",
 ]
 
 

@@ -19,14 +19,20 @@ to know, and the best ranking sorts by it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from fastrec.data.build import of_rows
-from fastrec.data.id_kinds import range_map
-from fastrec.data.ids import IdMap
-from fastrec.data.interactions import Interactions
-from fastrec.data.queries import Queries
+from fastrec.data.known_process import (
+    MOST_IDS,
+    SyntheticPlaylists,
+    asked_for_the_last,
+    draw,
+    popular,
+    popular_between,
+    popularity_below,
+    sums_of_best,
+)
 from fastrec.data.ragged import Ragged, offsets_of
 from fastrec.errors import InputError
 from fastrec.runtime import checks, random
@@ -37,13 +43,10 @@ GENRES = (
     *("Jazz", "Klezmer", "Mambo", "Metal", "Opera", "Polka", "Punk", "Ragtime"),
     *("Reggae", "Rock", "Salsa", "Samba", "Ska", "Soul", "Swing", "Techno"),
 )
-MOST_IDS = 2**31 - 2  # that an id map holds
 FOLLOW, ARTIST, GENRE = 0.62, 0.24, 0.1  # what is left, 0.04, goes to all tracks
 SUCCESSORS = 8
 SCENE_TRACKS, FEWEST = 20, 12  # on average, and at least
 ZIPF_EXPONENT = 0.7
-SHORTEST, MEAN_LENGTH, LONGEST = 5, 12, 40
-CHUNK = 2_048  # queries whose ceiling is computed at once
 
 
 @dataclass(frozen=True)
@@ -103,50 +106,45 @@ class Process:
             chance += FOLLOW * self.weights[last, place][:, None] * follows
         return chance
 
+    @cached_property
+    def below(self) -> np.ndarray:
+        """The popularity of all tracks before each, and of all; float64, shape (tracks + 1,)."""
+        return popularity_below(self.popularity)
 
-@dataclass(frozen=True, eq=False, repr=False)
-class SyntheticPlaylists:
-    """Playlists to learn from, questions about others, and the best possible answer.
+    def first(self, count: int, rng: np.random.Generator) -> np.ndarray:
+        """Draw any track for each playlist, by popularity."""
+        return popular(self.below, np.zeros(count), np.ones(count), rng)
 
-    Attributes
-    ----------
-    log : Interactions
-        The playlists to train on, as sessions; ids are the names of the tracks.
-    queries : Queries
-        One a playlist that is not in ``log``: which track comes last? Playlists never repeat
-        a track, so ``exclude_seen`` is True.
-    names : ndarray of str objects, shape (tracks,)
-        By code, "Genre - Artist 3 - Track 12".
-    process : Process
-        What they were drawn from.
-    """
+    def following(self, before: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Draw from P(next | last), one for each row."""
+        return _next(self, before[:, -1], rng)
 
-    log: Interactions
-    queries: Queries
-    names: np.ndarray
-    process: Process
+    def best_sums(self, histories: Ragged, k: int) -> np.ndarray:
+        """Return, for each history, the summed probability of the k most likely new tracks.
 
-    def best_recall(self, k: int) -> float:
-        """Return the Recall@k to expect, on these very queries, of a ranker that knows the process.
-
-        Exact: the mean over the queries of the summed probability of the k most likely tracks
-        given the history. No model has a higher expected recall; on the targets as they happened
-        to be drawn one may measure a little more or less (by about 0.5 / sqrt(queries)).
-
-        Parameters
-        ----------
-        k : int
-            At least 1.
+        A track that neither follows the last one nor shares its artist is more likely the more
+        popular it is, among those of the genre and among all others; so the k best new tracks are
+        among the successors, the artist's, and the k + history most popular of genre and catalogue.
         """
-        k = min(checks.whole_number("k", k), self.process.tracks)
-        sums = [
-            _best_sums(self.process, self.queries.slice(start, start + CHUNK).histories, k)
-            for start in range(0, len(self.queries), CHUNK)
-        ]
-        return float(np.concatenate(sums).mean())
+        last = histories.values[histories.offsets[1:] - 1]
+        many = k + int(histories.lengths.max())
+        candidates = np.concatenate(
+            [
+                self.successors[last],
+                _top_of(self, self.artist_offsets, self.artist_of[last], many),
+                _top_of(self, self.genre_offsets, self.genre_of[last], many),
+                _top_of(self, np.array([0, self.tracks]), np.zeros_like(last), many),
+            ],
+            axis=1,
+        )
+        return sums_of_best(lambda of: self.probability(last, of), candidates, histories, k)
 
-    def __repr__(self) -> str:
-        return f"SyntheticPlaylists({self.log!r}, {self.queries!r})"
+    def sums_of(self, tracks: np.ndarray, histories: Ragged) -> np.ndarray:
+        """Return, for each history, the summed probability of the new ones of a row of tracks."""
+        last = histories.values[histories.offsets[1:] - 1]
+        return sums_of_best(
+            lambda of: self.probability(last, of), tracks, histories, tracks.shape[1]
+        )
 
 
 def synthetic_playlists(
@@ -194,22 +192,13 @@ def synthetic_playlists(
     if checks.whole_number("tracks", tracks, maximum=MOST_IDS) < 50 * genres:
         raise InputError(f"tracks must be at least 50 a genre, {50 * genres}, got {tracks}")
     process = _process(tracks, genres, random.generator(seed, "synthetic", "process"))
-    drawn = _draw(process, playlists + queries, random.generator(seed, "synthetic", "playlists"))
+    drawn = draw(process, playlists + queries, random.generator(seed, "synthetic", "playlists"))
     names = _names(process)
-    item_ids, _ = IdMap.from_ids(names)
     items = {
         "genre": np.array([name.split(" - ")[0] for name in names], object),
         "artist": np.array([name.rpartition(" - ")[0] for name in names], object),
     }
-
-    def log_of(part: Ragged) -> Interactions:
-        session = part.row_numbers.astype(np.int32)
-        maps = {"session": range_map(len(part)), "item": item_ids}
-        return of_rows({"session": session, "item": part.flat.copy()}, maps, None, items=items)
-
-    train = log_of(drawn.slice(0, playlists))
-    test = log_of(drawn.slice(playlists, playlists + queries))
-    return SyntheticPlaylists(train, Queries.last_item(test, exclude_seen=True), names, process)
+    return asked_for_the_last(process, drawn, playlists, names, items)
 
 
 def _process(tracks: int, genres: int, rng: np.random.Generator) -> Process:
@@ -251,29 +240,7 @@ def _shares(total: int, parts: int, rng: np.random.Generator, minimum: int) -> n
     return draws.astype(np.int64) + minimum
 
 
-def _draw(process: Process, count: int, rng: np.random.Generator) -> Ragged:
-    """Draw playlists, all of them one track further at each step."""
-    lengths = SHORTEST + rng.poisson(MEAN_LENGTH - SHORTEST, count)
-    lengths = np.minimum(lengths, LONGEST).astype(np.int64)
-    order = np.argsort(-lengths, kind="stable")  # so that those still growing come first
-    grid = np.full((count, int(lengths.max())), -1, np.int32)
-    below = np.concatenate(([0.0], np.cumsum(process.popularity)))
-    grid[:, 0] = _popular(below, np.zeros(count), np.ones(count), rng)
-    for step in range(1, grid.shape[1]):
-        todo = np.arange(int(np.searchsorted(-lengths[order], -step)))
-        while len(todo):
-            drawn = _next(process, below, grid[todo, step - 1], rng)
-            is_new = (grid[todo, :step] != drawn[:, None]).all(axis=1)
-            grid[todo[is_new], step] = drawn[is_new]
-            todo = todo[~is_new]
-    given = np.empty_like(grid)
-    given[order] = grid
-    return Ragged.from_lengths(given[given >= 0], lengths)
-
-
-def _next(
-    process: Process, below: np.ndarray, last: np.ndarray, rng: np.random.Generator
-) -> np.ndarray:
+def _next(process: Process, last: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Draw from P(next | last), one for each."""
     kind = rng.random(len(last))
     artist, genre = process.artist_of[last], process.genre_of[last]
@@ -285,21 +252,12 @@ def _next(
         (is_genre, genre, process.genre_offsets),
     ):
         low[chosen], high[chosen] = offsets[group[chosen]], offsets[group[chosen] + 1]
-    drawn = _popular(below, below[low], below[high], rng)
-    drawn = np.clip(drawn, low, high - 1)  # rounding at the ends
+    drawn = popular_between(process.below, low, high, rng)
     follows = kind < FOLLOW
     steps = np.cumsum(process.weights[0])  # the same for every track
     place = np.searchsorted(steps, rng.random(int(follows.sum())) * steps[-1], "right")
     drawn[follows] = process.successors[last[follows], np.minimum(place, SUCCESSORS - 1)]
     return drawn.astype(np.int32)
-
-
-def _popular(
-    below: np.ndarray, low: np.ndarray, high: np.ndarray, rng: np.random.Generator
-) -> np.ndarray:
-    """Draw tracks by popularity between two points of the cumulated popularity."""
-    at = low + rng.random(len(low)) * (high - low)
-    return np.minimum(np.searchsorted(below, at, "right") - 1, len(below) - 2)
 
 
 def _names(process: Process) -> np.ndarray:
@@ -315,37 +273,6 @@ def _names(process: Process) -> np.ndarray:
         )
     ]
     return np.array(names, object)
-
-
-def _best_sums(process: Process, histories: Ragged, k: int) -> np.ndarray:
-    """Return, for each history, the summed probability of the k most likely next tracks.
-
-    A track that neither follows the last one nor shares its artist is more likely the more
-    popular it is, among those of the genre and among all others; so the k best new tracks are
-    among the successors, the artist's, and the k + history most popular of genre and catalogue.
-    """
-    last = histories.values[histories.offsets[1:] - 1]
-    width = int(histories.lengths.max())
-    seen = np.full((len(histories), width), -1, np.int64)
-    seen[np.arange(width) < histories.lengths[:, None]] = histories.flat
-    candidates = np.concatenate(
-        [
-            process.successors[last],
-            _top_of(process, process.artist_offsets, process.artist_of[last], k + width),
-            _top_of(process, process.genre_offsets, process.genre_of[last], k + width),
-            _top_of(process, np.array([0, process.tracks]), np.zeros_like(last), k + width),
-        ],
-        axis=1,
-    )
-    candidates.sort(axis=1)
-    chance = process.probability(last, np.maximum(candidates, 0))
-    chance[candidates < 0] = 0
-    chance[:, 1:][candidates[:, 1:] == candidates[:, :-1]] = 0
-    for place in range(width):
-        chance[candidates == seen[:, place : place + 1]] = 0
-    taken = (process.probability(last, np.maximum(seen, 0)) * (seen >= 0)).sum(axis=1)
-    best = np.sort(chance, axis=1)[:, -k:]
-    return best.sum(axis=1) / (1 - taken)
 
 
 def _top_of(process: Process, offsets: np.ndarray, groups: np.ndarray, count: int) -> np.ndarray:

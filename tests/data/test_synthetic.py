@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fastrec.data import synthetic
+from fastrec.data import known_process, synthetic
 from fastrec.data.synthetic import synthetic_playlists
 from fastrec.errors import InputError
 
@@ -42,6 +42,20 @@ def test_the_ceiling_is_the_expected_recall_of_the_true_ranking(made, k):
     assert made.best_recall(k) == pytest.approx(best, abs=1e-12)
 
 
+def test_the_recall_to_expect_of_lists_sums_their_chances(made):
+    chances = all_chances(made)
+    lists = np.random.default_rng(1).permuted(
+        np.arange(-5, 40)[None].repeat(len(chances), 0), axis=1
+    )
+    lists = np.maximum(lists, -1)[:, :20]
+    expected = np.mean(
+        [chance[row[row >= 0]].sum() for chance, row in zip(chances, lists, strict=True)]
+    )
+    assert made.expected_recall(lists) == pytest.approx(expected, abs=1e-12)
+    best = np.argsort(-chances, axis=1)[:, :20]
+    assert made.expected_recall(best) == pytest.approx(made.best_recall(20), abs=1e-12)
+
+
 def test_the_true_ranking_reaches_the_ceiling(made):
     chances = all_chances(made)
     target = made.queries.targets.values
@@ -71,8 +85,8 @@ def test_playlists_do_not_repeat_a_track(made):
     lengths = made.log.sequences().lengths
     pairs = np.stack((made.log.session, made.log.item))
     assert np.unique(pairs, axis=1).shape[1] == len(made.log)
-    assert synthetic.SHORTEST <= lengths.min() <= lengths.max() <= synthetic.LONGEST
-    assert lengths.mean() == pytest.approx(synthetic.MEAN_LENGTH, abs=0.3)
+    assert known_process.SHORTEST <= lengths.min() <= lengths.max() <= known_process.LONGEST
+    assert lengths.mean() == pytest.approx(known_process.MEAN_LENGTH, abs=0.3)
 
 
 def test_queries_ask_about_playlists_that_are_not_in_the_log(made):
