@@ -112,7 +112,7 @@ def test_an_empty_environment_takes_the_cpus(monkeypatch):
 
 @pytest.mark.parametrize("count", [0, -1, 1.0, "2", True])
 def test_threads_are_a_whole_number(count):
-    with pytest.raises(InputError, match="threads must be a whole number of at least 1"):
+    with pytest.raises(InputError, match="threads must be a whole number from 1 to 4096"):
         resolve_threads(count)
 
 
