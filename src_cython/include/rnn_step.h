@@ -137,20 +137,20 @@ static void rnn_place_step(const RnnTrainer *t, RnnStep *s, char **at, int64_t p
     s->feature_scales = rnn_take_floats(at, features);
 }
 
-static void rnn_place_layer(const RnnTrainer *t, RnnTrainer *to, int64_t l, char **at, int64_t E) {
+static void rnn_place_layer(RnnTrainer *t, int64_t l, char **at, int64_t E) {
     const RnnNet *net = t->net;
     const int64_t s = net->stride, width = net->width, in = net->layer[l].in, units = net->units;
-    RnnTrace *trace = &to->trace[l];
+    RnnTrace *trace = &t->trace[l];
     trace->gates = rnn_take_floats(at, E * width);
     trace->before = rnn_take_floats(at, E * s);
     trace->out = rnn_take_floats(at, E * s);
     trace->hidden = net->cell == RNN_GRU ? rnn_take_floats(at, E * s) : NULL;
     trace->cell = net->cell == RNN_LSTM ? rnn_take_floats(at, E * s) : NULL;
     trace->cell_before = net->cell == RNN_LSTM ? rnn_take_floats(at, E * s) : NULL;
-    to->w[l] = rnn_take_floats(at, product_packed_floats(width, in));
-    to->w_back[l] = rnn_take_floats(at, product_packed_floats(in, width));
-    to->u[l] = rnn_take_floats(at, product_packed_floats(width, units));
-    to->u_back[l] = rnn_take_floats(at, product_packed_floats(units, width));
+    t->w[l] = rnn_take_floats(at, product_packed_floats(width, in));
+    t->w_back[l] = rnn_take_floats(at, product_packed_floats(in, width));
+    t->u[l] = rnn_take_floats(at, product_packed_floats(width, units));
+    t->u_back[l] = rnn_take_floats(at, product_packed_floats(units, width));
 }
 
 static int64_t rnn_place(RnnTrainer *t, char *base, int64_t threads) {
@@ -163,7 +163,7 @@ static int64_t rnn_place(RnnTrainer *t, char *base, int64_t threads) {
     if (t->group_samples < RNN_FEWEST_SAMPLES) t->group_samples = RNN_FEWEST_SAMPLES;
     t->groups = (K + t->group_samples - 1) / t->group_samples;
     for (int i = 0; i < 2; i++) rnn_place_step(t, &t->step[i], &at, K + 2 * E);
-    for (int l = 0; l < net->layers; l++) rnn_place_layer(t, t, l, &at, E);
+    for (int l = 0; l < net->layers; l++) rnn_place_layer(t, l, &at, E);
     t->x = rnn_take_floats(&at, E * in);
     t->input_inverse = rnn_take_floats(&at, E);
     t->queries = rnn_take_floats(&at, E * s);
