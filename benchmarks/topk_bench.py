@@ -108,7 +108,7 @@ def untold(work: Callable[[], Any]) -> Callable[[], None]:
 
 
 def read_row(
-    name: str, items: np.ndarray, queries: np.ndarray, threads: int, repeats: int = 21
+    name: str, items: np.ndarray, queries: np.ndarray, threads: int, repeats: int = 61
 ) -> Row:
     """Compare a small batch with reading the matrix once."""
     from fastrec.search import TopKIndex

@@ -8,7 +8,6 @@ import numpy as np
 
 import fastrec.native.ids as native
 from fastrec.data.id_columns import (
-    CHUNK,
     IntColumn,
     StrColumn,
     Utf8Chunk,
@@ -21,6 +20,8 @@ from fastrec.data.ragged import Ragged, offsets_of
 from fastrec.errors import FormatError
 from fastrec.native.objects import strings_of_codes
 from fastrec.runtime.checks import described
+
+GATHERED = 4_096  # strings at once: each of their bytes takes 24 of scratch
 
 
 class IntIdMap(IdMap):
@@ -189,9 +190,9 @@ def gathered(
     strings = Ragged(blob, offsets)
     ends = offsets_of(strings.lengths[codes])
     taken = np.empty(int(ends[-1]), np.uint8)
-    for start in range(0, len(codes), CHUNK):  # a place takes 8 bytes for each one of the blob
-        part = strings.take(codes[start : start + CHUNK])
-        taken[ends[start] : ends[min(start + CHUNK, len(codes))]] = part.values
+    for start in range(0, len(codes), GATHERED):
+        part = strings.take(codes[start : start + GATHERED])
+        taken[ends[start] : ends[min(start + GATHERED, len(codes))]] = part.values
     return taken, ends
 
 

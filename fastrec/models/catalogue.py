@@ -101,8 +101,8 @@ class Catalogue:
             No item is frequent enough.
         """
         counts = data.item_counts()
-        order = np.argsort(-counts, kind="stable")
-        order = order[counts[order] >= max(min_count, 1)][:max_items]
+        kept = np.flatnonzero(counts >= max(min_count, 1))
+        order = kept[np.argsort(-counts[kept], kind="stable")][:max_items]
         if len(order) == 0:
             raise InputError(
                 f"no {noun} occurs min_count={min_count} times in the data "
