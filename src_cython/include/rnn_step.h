@@ -192,6 +192,8 @@ static int64_t rnn_place(RnnTrainer *t, char *base, int64_t threads) {
     t->team.claims = (int32_t *)rnn_take(&at, 4 * t->team.most_tickets * 4);
     t->thread_floats = (product_scratch_floats(E, net->width, E) + 2 * RNN_ROWS_A_TILE * s +
                         net->width + in + RNN_SUMS * E + 31) & ~(int64_t)15;
+    const int64_t packed = product_packed_floats(E, net->units); /* see rnn_pack_queries() */
+    if (t->thread_floats < packed) t->thread_floats = packed;
     t->thread_scratch = rnn_take_floats(&at, threads * t->thread_floats);
     return at - base;
 }

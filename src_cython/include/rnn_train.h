@@ -14,6 +14,7 @@
 #ifndef FASTREC_RNN_TRAIN_H
 #define FASTREC_RNN_TRAIN_H
 
+#include "rnn_output.h"
 #include "rnn_update.h"
 
 #define RNN_INPUT_STREAM 2
@@ -226,85 +227,6 @@ static void rnn_forward(RnnTrainer *t, const RnnStep *s, const RnnBatches *b, in
     rnn_make_queries(t, s, from, to);
 }
 
-static inline int64_t rnn_samples_of(const RnnTrainer *t, int64_t group) {
-    const int64_t left = t->samples - group * t->group_samples;
-    return left < t->group_samples ? left : t->group_samples;
-}
-
-static void rnn_gather_samples(RnnTrainer *t, const RnnStep *s, int64_t group) {
-    const RnnNet *net = t->net;
-    const int64_t first = group * t->group_samples, end = first + rnn_samples_of(t, group);
-    const int64_t stride = net->stride;
-    for (int64_t j = first; j < end; j++) {
-        const float *row = net->outputs + s->ids[j] * stride;
-        if (j + RNN_GATHERED_AHEAD < end) {
-            const float *later = net->outputs + s->ids[j + RNN_GATHERED_AHEAD] * stride;
-            for (int64_t i = 0; i < stride; i += 16) SIMD_PREFETCH(later + i);
-        }
-        t->sample_inverse[j] = net->scale != 0.0f ? rnn_inverse_length(row, stride) : 1.0f;
-        rnn_scaled(row, t->sample_inverse[j], t->sampled + j * stride, stride);
-        t->sample_offset[j] = net->bias ? net->bias[s->ids[j]] : 0.0f;
-        if (t->log_q) t->sample_offset[j] -= t->log_q[s->ids[j]];
-    }
-}
-
-/* Phases 3 and 4 */
-
-static void rnn_score(RnnTrainer *t, const RnnStep *s, int64_t group, float *scratch) {
-    const RnnNet *net = t->net;
-    const int64_t first = group * t->group_samples, count = rnn_samples_of(t, group);
-    float *scores = t->scores + first * s->padded;
-    product_nt(count, s->events, net->units, t->sampled + first * net->stride, net->stride,
-               t->queries, net->stride, scores, s->padded, 0, scratch);
-    rnn_group_sums(&t->loss, scores, count, s->padded, s->ids + first, t->sample_offset + first,
-                   s->ids + t->samples, t->own,
-                   rnn_sums_of(t->group_sums + group * RNN_SUMS * s->padded, s->padded));
-}
-
-/* The losses of all events, and the gradients of their targets. */
-static void rnn_finish_events(RnnTrainer *t, const RnnStep *s, RnnSums all) {
-    const RnnNet *net = t->net;
-    const int64_t stride = net->stride;
-    for (int64_t e = 0; e < s->events; e++) {
-        const float *q = t->queries + e * stride, *target = t->targets + e * stride;
-        float *gradient = t->output_gradients + (t->samples + e) * stride, slope;
-        t->event_loss[e] = s->weight * s->event_weight[e] *
-                           (double)rnn_event_loss(&t->loss, all, t->own, e, &slope);
-        t->own_slope[e] = slope *= s->event_weight[e];
-        t->bias_gradients[t->samples + e] = slope;
-        rnn_scaled(q, slope, gradient, stride);
-        if (net->scale != 0.0f)
-            rnn_unit_backward(gradient, target, t->target_inverse[e], stride);
-    }
-}
-
-static void rnn_slopes(RnnTrainer *t, const RnnStep *s, int64_t group, float *scratch) {
-    const RnnNet *net = t->net;
-    const int64_t first = group * t->group_samples, count = rnn_samples_of(t, group);
-    const int64_t padded = s->padded, stride = net->stride, units = net->units;
-    const RnnSums all = rnn_sums_of(scratch, padded);
-    float *scores = t->scores + first * padded, *work = scratch + RNN_SUMS * padded;
-    float *gradients = t->output_gradients + first * stride;
-    rnn_all_sums(&t->loss, t->group_sums, t->groups, padded, t->own, all);
-    if (group == 0) rnn_finish_events(t, s, all);
-    rnn_group_slopes(&t->loss, scores, count, padded,
-                     t->group_sums + group * RNN_SUMS * padded, all, t->own, s->event_weight);
-    product_nn(count, units, s->events, scores, padded, t->queries, stride, gradients, stride, 0,
-               work);
-    product_tn(s->events, units, count, scores, padded, t->sampled + first * stride, stride,
-               t->group_queries + group * s->events * stride, stride, 0, work);
-    for (int64_t j = 0; j < count; j++) {
-        float *d = gradients + j * stride, sum = 0.0f;
-        memset(d + units, 0, (stride - units) * sizeof(float));
-        if (net->scale != 0.0f)
-            rnn_unit_backward(d, t->sampled + (first + j) * stride, t->sample_inverse[first + j],
-                              stride);
-        if (!net->bias) continue;
-        for (int64_t e = 0; e < s->events; e++) sum += scores[j * padded + e];
-        t->bias_gradients[first + j] = sum;
-    }
-}
-
 /* Phase 5 */
 
 /* The gradients of the states that are scored, from what the groups have made. */
@@ -458,22 +380,22 @@ static int rnn_train(RnnTrainer *t, const RnnBatches *b, int64_t rank) {
     const RnnNet *net = t->net;
     const int64_t columns = rnn_column_tiles(t), weights = 2 * columns * net->layers;
     const int64_t steps_before = t->steps_done; /* nobody changes it until all have met */
+    uint32_t stamp = (uint32_t)((steps_before + 1) * RNN_PHASES);
     float *scratch = t->thread_scratch + rank * t->thread_floats;
     Team *team = &t->team;
     int64_t ticket;
-    for (int64_t step = 0; step < b->steps; step++) {
+    RNN_EACH(ticket, -1, 1) rnn_lay_out(t, b, 0);
+    for (int64_t step = 0; step < b->steps; step++, stamp += RNN_PHASES) {
         const RnnStep *s = &t->step[step & 1];
-        const uint32_t stamp = (uint32_t)((steps_before + step + 1) * RNN_PHASES);
+        const int is_short = rnn_is_short(b, step);
         if (!team_meet(team)) return 0;
-        RNN_EACH(ticket, 0, 1) {
-            rnn_count_step(t);
-            if (step == 0) rnn_lay_out(t, b, 0);
-        }
-        RNN_EACH(ticket, 1, 4 * net->layers) rnn_pack_weights(t, rnn_is_short(b, step), ticket);
-        if (!team_meet(team)) return 0;
+        RNN_EACH(ticket, 0, 1) rnn_count_step(t);
+        RNN_EACH(ticket, 1, 4 * net->layers) rnn_pack_weights(t, is_short, ticket);
+        if (!is_short && !team_meet(team)) return 0; /* what a short step packs is for phase 5 */
         RNN_EACH(ticket, 2, s->tiles) rnn_forward(t, s, b, ticket, scratch);
         RNN_EACH(ticket, 3, t->groups) rnn_gather_samples(t, s, ticket);
         if (!team_meet(team)) return 0;
+        rnn_pack_queries(t, s, scratch);
         RNN_EACH(ticket, 4, t->groups) rnn_score(t, s, ticket, scratch);
         if (!team_meet(team)) return 0;
         RNN_EACH(ticket, 5, t->groups) rnn_slopes(t, s, ticket, scratch);

@@ -1,0 +1,92 @@
+/* The output layer of a training step, group by group of samples: their rows are gathered, then scored,
+ * and the scores become slopes and these gradients.
+ */
+#ifndef FASTREC_RNN_OUTPUT_H
+#define FASTREC_RNN_OUTPUT_H
+
+#include "rnn_step.h"
+
+static inline int64_t rnn_samples_of(const RnnTrainer *t, int64_t group) {
+    const int64_t left = t->samples - group * t->group_samples;
+    return left < t->group_samples ? left : t->group_samples;
+}
+
+static void rnn_gather_samples(RnnTrainer *t, const RnnStep *s, int64_t group) {
+    const RnnNet *net = t->net;
+    const int64_t first = group * t->group_samples, end = first + rnn_samples_of(t, group);
+    const int64_t stride = net->stride;
+    for (int64_t j = first; j < end; j++) {
+        const float *row = net->outputs + s->ids[j] * stride;
+        if (j + RNN_GATHERED_AHEAD < end) {
+            const float *later = net->outputs + s->ids[j + RNN_GATHERED_AHEAD] * stride;
+            for (int64_t i = 0; i < stride; i += 16) SIMD_PREFETCH(later + i);
+        }
+        t->sample_inverse[j] = net->scale != 0.0f ? rnn_inverse_length(row, stride) : 1.0f;
+        rnn_scaled(row, t->sample_inverse[j], t->sampled + j * stride, stride);
+        t->sample_offset[j] = net->bias ? net->bias[s->ids[j]] : 0.0f;
+        if (t->log_q) t->sample_offset[j] -= t->log_q[s->ids[j]];
+    }
+}
+
+/* The queries as rnn_score() multiplies by them, product_packed_floats(events, units) floats. */
+static void rnn_pack_queries(const RnnTrainer *t, const RnnStep *s, float *packed) {
+    product_pack_nt(s->events, t->net->units, t->queries, t->net->stride, packed);
+}
+
+static void rnn_score(RnnTrainer *t, const RnnStep *s, int64_t group, const float *packed) {
+    const RnnNet *net = t->net;
+    const int64_t first = group * t->group_samples, count = rnn_samples_of(t, group);
+    const int64_t padded = s->padded;
+    float *scores = t->scores + first * padded;
+    product_packed(count, padded, net->units, t->sampled + first * net->stride, net->stride, packed,
+                   scores, padded, 0);
+    rnn_group_sums(&t->loss, scores, count, padded, s->ids + first, t->sample_offset + first,
+                   s->ids + t->samples, t->own,
+                   rnn_sums_of(t->group_sums + group * RNN_SUMS * padded, padded));
+}
+
+/* The losses of events [from, to), and the gradients of their targets. */
+static void rnn_finish_events(RnnTrainer *t, const RnnStep *s, RnnSums all, int64_t from,
+                              int64_t to) {
+    const RnnNet *net = t->net;
+    const int64_t stride = net->stride;
+    for (int64_t e = from; e < to; e++) {
+        const float *q = t->queries + e * stride, *target = t->targets + e * stride;
+        float *gradient = t->output_gradients + (t->samples + e) * stride, slope;
+        t->event_loss[e] = s->weight * s->event_weight[e] *
+                           (double)rnn_event_loss(&t->loss, all, t->own, e, &slope);
+        t->own_slope[e] = slope *= s->event_weight[e];
+        t->bias_gradients[t->samples + e] = slope;
+        rnn_scaled(q, slope, gradient, stride);
+        if (net->scale != 0.0f)
+            rnn_unit_backward(gradient, target, t->target_inverse[e], stride);
+    }
+}
+
+static void rnn_slopes(RnnTrainer *t, const RnnStep *s, int64_t group, float *scratch) {
+    const RnnNet *net = t->net;
+    const int64_t first = group * t->group_samples, count = rnn_samples_of(t, group);
+    const int64_t padded = s->padded, stride = net->stride, events = s->events;
+    const RnnSums all = rnn_sums_of(scratch, padded);
+    float *scores = t->scores + first * padded, *work = scratch + RNN_SUMS * padded;
+    float *gradients = t->output_gradients + first * stride;
+    rnn_all_sums(&t->loss, t->group_sums, t->groups, padded, t->own, all);
+    rnn_finish_events(t, s, all, events * group / t->groups, events * (group + 1) / t->groups);
+    rnn_group_slopes(&t->loss, scores, count, padded,
+                     t->group_sums + group * RNN_SUMS * padded, all, t->own, s->event_weight);
+    /* What pads queries and samples is zero, and pads their gradients with zeros. */
+    product_nn(count, stride, events, scores, padded, t->queries, stride, gradients, stride, 0, work);
+    product_tn(events, stride, count, scores, padded, t->sampled + first * stride, stride,
+               t->group_queries + group * events * stride, stride, 0, work);
+    for (int64_t j = 0; j < count; j++) {
+        float sum = 0.0f;
+        if (net->scale != 0.0f)
+            rnn_unit_backward(gradients + j * stride, t->sampled + (first + j) * stride,
+                              t->sample_inverse[first + j], stride);
+        if (!net->bias) continue;
+        for (int64_t e = 0; e < events; e++) sum += scores[j * padded + e];
+        t->bias_gradients[first + j] = sum;
+    }
+}
+
+#endif
