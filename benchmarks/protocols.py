@@ -64,11 +64,23 @@ class Protocol:
     peers: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
 
 
-def fit(model: Any, log: Interactions) -> float:
-    """Train a model and return the seconds that it took."""
+@dataclass(frozen=True)
+class Begun:
+    """An unfitted model whose item vectors begin as those of another one, which is trained first."""
+
+    model: Any
+    first: Any
+
+
+def fit(model: Any, log: Interactions) -> tuple[Any, float]:
+    """Train a model, and what it begins with; return it and the seconds of both."""
     start = time.perf_counter()
-    model.fit(log, progress=False)
-    return time.perf_counter() - start
+    if isinstance(model, Begun):
+        first, model = model.first.fit(log), model.model
+        model.fit(log, item_vectors=first)
+    else:
+        model.fit(log)
+    return model, time.perf_counter() - start
 
 
 def ranking(
@@ -85,7 +97,7 @@ def ranking(
     def measure(model: Any, data: Asked) -> Outcome:
         import fastrec as fr
 
-        seconds = fit(model, data.train)
+        model, seconds = fit(model, data.train)
         return Outcome(dict(fr.evaluate(model, data.queries, metrics)), seconds)
 
     return Protocol(load, lambda data: hold_out(data.train), measure, metrics, baselines or {})
@@ -169,14 +181,14 @@ def measure_news(model: Any, data: Asked) -> Outcome:
     """Train, judge, and say how many of the articles that are asked for could be found at all."""
     import fastrec as fr
 
-    seconds = fit(model, data.train)
+    model, seconds = fit(model, data.train)
     metrics = dict(fr.evaluate(model, data.queries, ("recall@20", "mrr@20")))
     return Outcome(metrics | {"reachable": news.reachable(data)}, seconds)
 
 
 def measure_third_order(model: Any, made: SyntheticPlaylists) -> Outcome:
     """Train, and judge beside the best that the process allows."""
-    seconds = fit(model, made.log)
+    model, seconds = fit(model, made.log)
     return Outcome(third_order.judge(model, made), seconds)
 
 
@@ -184,7 +196,7 @@ def measure_apps(model: Any, data: apps.Apps) -> Outcome:
     """Train once; judge the left-out apps and, where the model knows neighbours, those."""
     import fastrec as fr
 
-    seconds = fit(model, data.train)
+    model, seconds = fit(model, data.train)
     metrics = dict(fr.evaluate(model, data.queries, ("recall@20",)))
     if not isinstance(model, fr.Popularity):  # which knows no neighbours
         metrics |= apps.category_shares(model, data, k=10)

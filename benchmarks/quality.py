@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.harness import MissingDataError
-from benchmarks.protocols import PROTOCOLS, Outcome
+from benchmarks.protocols import PROTOCOLS, Begun, Outcome
 
 RECIPES = Path(__file__).parent / "recipes"
 
@@ -42,6 +42,9 @@ class Recipe:
         Whether the training log is weighted by :func:`benchmarks.asked.evenly_weighted`.
     params : dict
         The model's constructor arguments; ``"none"`` in the file is None.
+    item_vectors : dict
+        ``model`` and ``params`` of what is trained first, whose item vectors the model begins with;
+        empty where it begins at random.
     seeds : tuple of int
         A row is the mean over a model of each; empty where ``params`` says it all.
     parts : tuple of str
@@ -59,6 +62,7 @@ class Recipe:
     path: Path
     evenly_weighted: bool = False
     params: dict[str, Any] = field(default_factory=dict)
+    item_vectors: dict[str, Any] = field(default_factory=dict)
     seeds: tuple[int, ...] = ()
     parts: tuple[str, ...] = ()
     bar: dict[str, float] = field(default_factory=dict)
@@ -79,11 +83,8 @@ def recipes() -> dict[str, Recipe]:
             model=model,
             path=path,
             evenly_weighted=content.get("evenly_weighted", False),
-            # TOML has no word for nothing.
-            params={
-                key: None if value == "none" else value
-                for key, value in content.get("params", {}).items()
-            },
+            params=_params(content),
+            item_vectors=content.get("item_vectors", {}),
             seeds=tuple(content.get("seeds", ())),
             parts=tuple(content.get("parts", ())),
             bar=content.get("bar", {}),
@@ -92,15 +93,25 @@ def recipes() -> dict[str, Recipe]:
     return found
 
 
+def _params(content: dict[str, Any]) -> dict[str, Any]:
+    """Return the parameters in a table; TOML has no word for nothing."""
+    params = content.get("params", {})
+    return {key: None if value == "none" else value for key, value in params.items()}
+
+
 def new_model(recipe: Recipe, seed: int | None = None) -> Any:
-    """Return the unfitted model of a recipe, or a list of the models of its parts."""
+    """Return the unfitted model of a recipe, with what it begins with; or the models of its parts."""
     from fastrec.models import model_class
 
     if recipe.parts:
         known = recipes()
         return [new_model(known[name], seed) for name in recipe.parts]
-    params = recipe.params if seed is None else recipe.params | {"seed": seed}
-    return model_class(recipe.model)(**params)
+    seeded = {} if seed is None else {"seed": seed}
+    model = model_class(recipe.model)(**recipe.params, **seeded)
+    if not recipe.item_vectors:
+        return model
+    first = model_class(recipe.item_vectors["model"])
+    return Begun(model, first(**_params(recipe.item_vectors), **seeded))
 
 
 def measure(recipe: Recipe, hold_out: bool = False) -> dict[str, Any]:

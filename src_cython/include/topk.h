@@ -22,10 +22,11 @@
 #define TOPK_TILE_ROWS (GEMM_NARROW_ROWS > SIMD_LANES ? GEMM_NARROW_ROWS : SIMD_LANES)
 
 /* How many floats ahead a single panel asks for memory: a tile and a little more into the first
- * cache, 32 kB beyond that into the second. Measured at dim 128: batch 1 takes 1.03 times a plain
- * read with both, 1.12 with the second alone, 1.2 with the first alone and 1.65 with neither. */
-#define TOPK_NEAR (20 * 128)
-#define TOPK_FAR (84 * 128)
+ * cache, 18 kB beyond that into the second. Measured at dim 128: batch 1 takes 1.03 times a plain
+ * read with both, 1.12 with the second alone, 1.2 with the first alone and 1.65 with neither; 1 to
+ * 2 % more with 20 and 84 rows, or on a machine whose memory others use 1.1. */
+#define TOPK_NEAR (17 * 128)
+#define TOPK_FAR (52 * 128)
 
 /* Rows that a gather asks for ahead. */
 #define TOPK_GATHER_AHEAD 8

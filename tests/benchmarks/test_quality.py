@@ -1,11 +1,12 @@
 """The quality table averages over seeds, stays off the test part and prints the baselines."""
 
+import numpy as np
 import pytest
 
 import fastrec as fr
 from benchmarks import quality
 from benchmarks.asked import Asked
-from benchmarks.protocols import Outcome, Protocol
+from benchmarks.protocols import Outcome, Protocol, fit
 from benchmarks.quality import Recipe, describe, measure
 
 
@@ -36,9 +37,9 @@ def measured(monkeypatch):
     return asked
 
 
-def recipe(**settings):
-    path = quality.RECIPES / "cinema-item2vec.toml"
-    return Recipe("cinema/item2vec", "cinema", "item2vec", path, **settings)
+def recipe(model="item2vec", **settings):
+    path = quality.RECIPES / f"cinema-{model}.toml"
+    return Recipe(f"cinema/{model}", "cinema", model, path, **settings)
 
 
 def test_a_row_is_the_mean_over_the_seeds(measured):
@@ -78,6 +79,18 @@ def test_parts_are_trained_and_judged_side_by_side(measured, monkeypatch):
     known = {name: recipe(params={"dim": dim}) for name, dim in (("one", 3), ("other", 5))}
     monkeypatch.setattr(quality, "recipes", lambda: known)
     assert [model.dim for model in quality.new_model(recipe(parts=("one", "other")))] == [3, 5]
+
+
+def test_a_model_may_begin_with_the_item_vectors_of_another():
+    first = {"model": "item2vec", "params": {"dim": 16, "epochs": 1}}
+    params = {"units": 16, "epochs": 1, "negatives": 4, "learning_rate": 1e-12}
+    begun = quality.new_model(recipe("playlist-rnn", params=params, item_vectors=first), seed=5)
+    log = fr.Interactions.from_sequences([[1, 2, 3], [2, 3, 4]] * 5)
+    model, seconds = fit(begun, log)
+    assert (model.seed, begun.first.seed, seconds > 0) == (5, 5, True)
+    for item in (1, 2, 3, 4):
+        ours, others = model.item_vectors[item], begun.first.item_vectors[item]
+        assert ours @ others == pytest.approx(np.linalg.norm(ours) * np.linalg.norm(others))
 
 
 def test_the_baselines_stand_below_the_row(measured):
