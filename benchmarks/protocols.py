@@ -66,7 +66,7 @@ class Protocol:
 
 @dataclass(frozen=True)
 class Begun:
-    """An unfitted model whose item vectors begin as those of another one, which is trained first."""
+    """An unfitted model whose item vectors begin as those of another one, trained first."""
 
     model: Any
     first: Any

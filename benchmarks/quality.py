@@ -100,7 +100,7 @@ def _params(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def new_model(recipe: Recipe, seed: int | None = None) -> Any:
-    """Return the unfitted model of a recipe, with what it begins with; or the models of its parts."""
+    """Return the unfitted model of a recipe, or a list of the models of its parts."""
     from fastrec.models import model_class
 
     if recipe.parts:

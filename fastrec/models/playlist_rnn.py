@@ -19,6 +19,7 @@ from fastrec.generation.network import rows_of
 from fastrec.models.generates import GeneratesPlaylists
 from fastrec.models.recurrent import RecurrentModel
 from fastrec.models.resuming import checkpoint
+from fastrec.nn.network import RANDOM_LENGTH
 from fastrec.runtime import checks
 from fastrec.search import Recommendations, TopKIndex, Vectors
 from fastrec.training.callbacks import Callback
@@ -219,7 +220,8 @@ class PlaylistRNN(GeneratesPlaylists, RecurrentModel):
         data, validation, callbacks, progress
             As in :meth:`Recommender.fit`.
         item_vectors : Vectors, a model that has ``item_vectors``, or None
-            Where the vectors that items are read by begin; other items begin at random.
+            Where the vectors that items are read by begin; other items begin at random. For
+            cosines only their directions are taken, at the length that random ones have.
         resume : path or None
             What a :class:`fastrec.Checkpoint` of an interrupted ``fit`` or ``partial_fit`` has
             written. With the same log, parameters and callbacks the result has the same bits
@@ -266,7 +268,13 @@ class PlaylistRNN(GeneratesPlaylists, RecurrentModel):
         rows = given.ids.codes_in(self.item_ids)[:-1]
         if not (rows >= 0).any():
             raise InputError("item_vectors hold not one item of the log; are they of other ids?")
-        self._network.inputs[rows[rows >= 0], : net.dim] = given.matrix[rows >= 0]
+        vectors, rows = given.matrix[rows >= 0], rows[rows >= 0]
+        if net.scale > 0:
+            # A step moves a vector by what the rate says: a longer one would turn more slowly.
+            lengths = np.linalg.norm(vectors, axis=1)
+            vectors, rows = vectors[lengths > 0], rows[lengths > 0]  # nothing has no direction
+            vectors = vectors * (RANDOM_LENGTH / lengths[lengths > 0, None])
+        self._network.inputs[rows, : net.dim] = vectors
 
     # Answers
 

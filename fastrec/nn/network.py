@@ -30,6 +30,7 @@ CELLS = tuple(GATES)
 ITEM_INPUTS = ("tied", "separate", "gates")
 SESSIONS_AT_ONCE = 32  # of a group, whatever the threads, so that these do not change a bit
 ROWS_AT_ONCE = 1 << 12
+RANDOM_LENGTH = 3**-0.5  # of a random row of any dim, nearly: n uniform numbers within 1 / sqrt(n)
 
 
 class StepFeatures(NamedTuple):
@@ -373,7 +374,7 @@ def _gates_of(matrix: np.ndarray, net: Architecture) -> list[np.ndarray]:
 
 
 def _fill(part: np.ndarray, length: int, seed: int, name: str, first: int) -> None:
-    """Fill rows with numbers that are uniform within 1 / sqrt(length)."""
+    """Fill rows with numbers that are uniform within 1 / sqrt(length), see RANDOM_LENGTH."""
     random = generator(seed, name, first)
     bound = np.float32(length**-0.5)
     for start in range(0, len(part), ROWS_AT_ONCE):

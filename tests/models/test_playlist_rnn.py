@@ -228,16 +228,30 @@ def test_the_work_of_long_sessions_stays_within_the_promise():
 
 def test_item_vectors_are_where_training_begins():
     start = fr.Item2Vec(dim=16, epochs=2, threads=1).fit(CYCLE)
-    model = small(epochs=1, learning_rate=1e-9).fit([*CYCLE, [0, 77]], item_vectors=start)
+    model = small(epochs=1, learning_rate=1e-9, scores="dot")
+    model.fit([*CYCLE, [0, 77]], item_vectors=start)
     for track in (0, 5):
         np.testing.assert_allclose(
             model.item_vectors.matrix[model.item_ids.code(track)],
             start.item_vectors.matrix[start.item_ids.code(track)],
             atol=1e-6,
         )
-    same = small(epochs=1, learning_rate=1e-9)
+    same = small(epochs=1, learning_rate=1e-9, scores="dot")
     same.fit([*CYCLE, [0, 77]], item_vectors=start.item_vectors)
     np.testing.assert_array_equal(same.item_vectors.matrix, model.item_vectors.matrix)
+
+
+def test_cosines_begin_with_the_directions_of_item_vectors_at_the_length_of_random_ones():
+    start = fr.Item2Vec(dim=16, epochs=2, threads=1).fit(CYCLE)
+    zero = fr.Vectors(start.item_ids, start.item_vectors.matrix * (start.item_ids.ids > 0)[:, None])
+    model = small(epochs=1, learning_rate=1e-9).fit(CYCLE, item_vectors=zero)
+    for track in (1, 5):
+        ours, others = model.item_vectors[track], start.item_vectors[track]
+        assert np.linalg.norm(ours) == pytest.approx(3**-0.5, rel=1e-4)
+        assert ours @ others == pytest.approx(np.linalg.norm(others) * 3**-0.5, rel=1e-4)
+    assert np.isfinite(model.item_vectors[0]).all()
+    random = small(epochs=1, learning_rate=1e-9, units=512).fit(CYCLE).item_vectors
+    np.testing.assert_allclose(np.linalg.norm(random.matrix, axis=1), 3**-0.5, rtol=0.1)
 
 
 def vectors(ids, dim):
