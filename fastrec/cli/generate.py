@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from fastrec.cli.inputs import open_model, parse_ids, read_groups
+from fastrec.cli.about import Context, Users, about
+from fastrec.cli.inputs import open_model, parse_id, parse_ids, read_groups
 from fastrec.cli.options import AsJson, ModelFile, Threads
 from fastrec.cli.output import print_json, print_table
 from fastrec.errors import InputError
@@ -70,6 +71,8 @@ def generate(
     on_unknown: Annotated[
         str, typer.Option(metavar="ignore|error", help="What to do with unknown starts.")
     ] = "error",
+    user: Users = None,
+    context: Context = None,
     threads: Threads = None,
     as_json: AsJson = False,
 ) -> None:
@@ -102,10 +105,11 @@ def generate(
         max_in_row=max_in_row,
         max_per_group=max_per_group,
         fixed=_places(fixed, kind) if fixed else None,
-        end=None if end is None else _one("--end", end, kind),
+        end=None if end is None else parse_id("--end", end, kind),
         novelty=novelty,
         on_unknown=on_unknown,
         threads=threads,
+        **about(opened, len(asked), user, context),
     )
     results = [
         {
@@ -138,16 +142,6 @@ def _print(result: dict[str, Any]) -> None:
         typer.echo(f"a dead end at {result['dead_end']}")
 
 
-def _one(option: str, text: str, kind: str) -> Any:
-    """Return the one id in ``text``."""
-    if kind == "str" and not text.lstrip().startswith("["):
-        return text
-    ids = parse_ids(option, text, kind)
-    if len(ids) != 1:
-        raise InputError(f"{option} takes one id, got {text}")
-    return ids[0]
-
-
 def _places(given: list[str], kind: str) -> dict[int, Any]:
     """Return the tracks of ``PLACE=ID`` by their place."""
     places: dict[int, Any] = {}
@@ -157,5 +151,5 @@ def _places(given: list[str], kind: str) -> dict[int, Any]:
             raise InputError(f"--fixed takes PLACE=ID, such as 3=12, got {text[:60]}")
         if int(place) in places:
             raise InputError(f"--fixed names place {int(place)} twice; give one track for it")
-        places[int(place)] = _one("--fixed", track, kind)
+        places[int(place)] = parse_id("--fixed", track, kind)
     return places

@@ -270,6 +270,16 @@ def parse_ids(option: str, text: str, kind: str) -> list[int] | list[str]:
     return [int(part) for part in parts]
 
 
+def parse_id(option: str, text: str, kind: str) -> Any:
+    """Return the one id in ``text``."""
+    if kind == "str" and not text.lstrip().startswith("["):
+        return text
+    ids = parse_ids(option, text, kind)
+    if len(ids) != 1:
+        raise InputError(f"{option} takes one id, got {text}")
+    return ids[0]
+
+
 def _is_whole(part: Any) -> bool:
     """Say whether this is a whole number, of JSON or in plain digits."""
     if isinstance(part, str):  # Python converts no more than 4300 digits; an id has up to 19

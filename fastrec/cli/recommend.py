@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from fastrec.cli.about import Context, Users, about
 from fastrec.cli.inputs import open_any, open_recommender, parse_ids, vectors_of
 from fastrec.cli.options import AsJson, Count, ModelFile, Threads, VectorKind, VectorsFile
 from fastrec.cli.output import print_json, print_ranking
@@ -32,6 +33,8 @@ def recommend(
     on_unknown: Annotated[
         str, typer.Option(metavar="ignore|error", help="What to do with ids never trained on.")
     ] = "ignore",
+    user: Users = None,
+    context: Context = None,
     threads: Threads = None,
     as_json: AsJson = False,
 ) -> None:
@@ -50,6 +53,7 @@ def recommend(
         allow=None if allow is None else parse_ids("--allow", allow, kind),
         on_unknown=on_unknown,
         threads=threads,
+        **about(opened, len(asked), user, context),
     )
     _print("history", asked, found.to_lists(), as_json)
 

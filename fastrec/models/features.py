@@ -184,6 +184,14 @@ class FeatureRows:
         """Features of an event: the columns of :class:`StepFeatures`."""
         return len(self.context) + len(self.users)
 
+    @property
+    def kinds(self) -> dict[str, str]:
+        """What each column holds: categories that are ``"int"`` or ``"str"``, or ``"number"``."""
+        return {
+            column.name: "number" if column.ids is None else column.ids.kind
+            for column in [*self.context, *self.users]
+        }
+
     # Encoding
 
     def at(self, log: Interactions, places: np.ndarray) -> StepFeatures:

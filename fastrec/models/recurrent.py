@@ -90,6 +90,12 @@ class RecurrentModel(RecurrentParams, VectorRecommender):
     def _feature_names(self) -> dict[str, list[str]]:
         return {"context": list(self.context), "user_features": list(self.user_features)}
 
+    @property
+    def feature_kinds(self) -> dict[str, str]:
+        """What each context column and user feature holds: ``"int"``, ``"str"`` or ``"number"``."""
+        self._check_fitted()
+        return self._features.kinds if self._features is not None else {}
+
     def _feature_rows(self) -> int:
         return self._features.count if self._features is not None else 0
 
