@@ -22,7 +22,8 @@ from fastrec.storage import model_file
 from fastrec.training.batches import PRODUCTS_A_BLOCK, Limits, Sessions
 from fastrec.training.loop import Meter, Run, run_epochs
 from fastrec.training.negatives import noise_table
-from fastrec.training.rnn import Draws, RnnEpochs, Schedule
+from fastrec.training.rnn import Draws, RnnEpochs
+from fastrec.training.schedule import Schedule
 
 # What a step's events may take beside the parameters; the promise is 300 MB of work in all.
 STEP_BYTES = 224 << 20
@@ -200,7 +201,7 @@ class RecurrentModel(RecurrentParams, VectorRecommender):
                 sessions,
                 self.batching,
                 limits,
-                Schedule(self.schedule, self.learning_rate, self.epochs),
+                Schedule(self.schedule, self.learning_rate, 0.0, self.epochs),
                 Draws(self.seed, len(run.history) - run.done_epochs),
                 team,
                 features_at=None if features is None else lambda at: features.at(log, at),

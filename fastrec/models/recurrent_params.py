@@ -17,7 +17,8 @@ from fastrec.nn.optimizers import (
 )
 from fastrec.runtime import checks
 from fastrec.runtime.threads import resolve_threads
-from fastrec.training.rnn import BATCHINGS, SCHEDULES
+from fastrec.training.rnn import BATCHINGS
+from fastrec.training.schedule import SCHEDULES
 
 LOSSES = ("sampled_softmax", "softmax", "bpr_max", "top1_max")
 OPTIMIZERS: dict[str, type[Optimizer]] = {

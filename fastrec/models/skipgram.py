@@ -17,7 +17,8 @@ from fastrec.runtime.threads import Team, resolve_threads
 from fastrec.training.huffman import Tree, grown_tree, huffman_tree
 from fastrec.training.loop import Meter, Run, run_epochs
 from fastrec.training.negatives import keep_thresholds, noise_table
-from fastrec.training.sgns import LARGEST_PIECE, Pieces, Rate, SgnsEpochs, hot_rows
+from fastrec.training.schedule import Schedule
+from fastrec.training.sgns import LARGEST_PIECE, Pieces, SgnsEpochs, hot_rows
 
 WINDOWS_A_DRAW = {"pair": 0, "window": 1, "block": 4}
 DOCUMENT_WORDS_A_DRAW = 8
@@ -229,7 +230,7 @@ class SkipGramModel(Model):
         pieces = self._pieces(tokens)
         threads = min(resolve_threads(self.threads), pieces.count)
         trainer = self._trainer(tokens, threads, **options)
-        rate = Rate(self.learning_rate, self.min_learning_rate, self.epochs)
+        rate = Schedule("linear", self.learning_rate, self.min_learning_rate, self.epochs)
         with Team(threads) as team:
             epochs = SgnsEpochs(trainer, pieces, rate, self.seed, len(run.history), team)
 

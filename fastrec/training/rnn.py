@@ -8,7 +8,6 @@ checkpoint is whole.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -21,30 +20,12 @@ from fastrec.runtime.random import generator, stream_key
 from fastrec.runtime.threads import Team
 from fastrec.training.batches import Block, Limits, Sessions, lane_blocks, session_blocks
 from fastrec.training.loop import Meter
+from fastrec.training.schedule import Schedule
 
 BATCHINGS = {"sessions": session_blocks, "lanes": lane_blocks}
-SCHEDULES = ("constant", "linear", "cosine")
 
 FeaturesAt = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 """Returns the feature rows of some places of the log and what they are multiplied with."""
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """A learning rate over a run: constant, or falling to zero along a line or half a cosine."""
-
-    name: str
-    rate: float
-    epochs: int
-
-    def at(self, epochs_done: float) -> float:
-        """Return the rate after a number of epochs."""
-        done = epochs_done / self.epochs
-        if self.name == "linear":
-            return self.rate * (1 - done)
-        if self.name == "cosine":
-            return self.rate * 0.5 * (1 + math.cos(math.pi * done))
-        return self.rate
 
 
 @dataclass

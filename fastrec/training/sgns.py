@@ -21,6 +21,7 @@ from fastrec.runtime.arrays import aligned_empty
 from fastrec.runtime.random import stream_key
 from fastrec.runtime.threads import Team
 from fastrec.training.loop import Meter
+from fastrec.training.schedule import Schedule
 
 LARGEST_PIECE = 8192  # tokens of one kernel call: a few milliseconds
 SMALLEST_PIECE = 256
@@ -98,19 +99,6 @@ class Pieces:
         return -(-self.tokens // self.grain)
 
 
-@dataclass(frozen=True)
-class Rate:
-    """A learning rate that falls linearly from ``first`` to ``last`` over ``epochs``."""
-
-    first: float
-    last: float
-    epochs: int
-
-    def at(self, epochs_done: float) -> float:
-        """Return the rate after a number of epochs."""
-        return self.first - (self.first - self.last) * epochs_done / self.epochs
-
-
 class SgnsEpochs:
     """Runs a compiled ``Trainer`` over all pieces of a log, epoch by epoch.
 
@@ -120,7 +108,7 @@ class SgnsEpochs:
         What is read and written.
     pieces : Pieces
         How the log is cut.
-    rate : Rate
+    rate : Schedule
         The learning rate.
     seed, past_epochs : int
         Epoch e of this run draws from the streams of ``(seed, past_epochs + e)``, so that
@@ -130,7 +118,7 @@ class SgnsEpochs:
     """
 
     def __init__(
-        self, trainer: Any, pieces: Pieces, rate: Rate, seed: int, past_epochs: int, team: Team
+        self, trainer: Any, pieces: Pieces, rate: Schedule, seed: int, past_epochs: int, team: Team
     ) -> None:
         self._trainer, self._pieces, self._rate, self._team = trainer, pieces, rate, team
         self._seed, self._past_epochs = seed, past_epochs
