@@ -269,11 +269,14 @@ class PlaylistRNN(GeneratesPlaylists, RecurrentModel):
         if not (rows >= 0).any():
             raise InputError("item_vectors hold not one item of the log; are they of other ids?")
         vectors, rows = given.matrix[rows >= 0], rows[rows >= 0]
+        if not np.isfinite(vectors).all():
+            raise InputError("item_vectors hold NaN or infinite numbers; leave those items out")
         if net.scale > 0:
             # A step moves a vector by what the rate says: a longer one would turn more slowly.
-            lengths = np.linalg.norm(vectors, axis=1)
+            # Their squares are summed in float64, as float32 ends at lengths of 1e19.
+            lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))
             vectors, rows = vectors[lengths > 0], rows[lengths > 0]  # nothing has no direction
-            vectors = vectors * (RANDOM_LENGTH / lengths[lengths > 0, None])
+            vectors *= (RANDOM_LENGTH / lengths[lengths > 0])[:, None]
         self._network.inputs[rows, : net.dim] = vectors
 
     # Answers

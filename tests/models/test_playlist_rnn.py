@@ -254,8 +254,8 @@ def test_cosines_begin_with_the_directions_of_item_vectors_at_the_length_of_rand
     np.testing.assert_allclose(np.linalg.norm(random.matrix, axis=1), 3**-0.5, rtol=0.1)
 
 
-def vectors(ids, dim):
-    return fr.Vectors(fr.IdMap.from_ids(ids)[0], np.ones((len(ids), dim), np.float32))
+def vectors(ids, dim, value=1):
+    return fr.Vectors(fr.IdMap.from_ids(ids)[0], np.full((len(ids), dim), value, np.float32))
 
 
 @pytest.mark.parametrize(
@@ -266,6 +266,8 @@ def vectors(ids, dim):
         ({"item_inputs": "separate"}, vectors([0], 3), "set dim=3"),
         ({"item_inputs": "gates"}, vectors([0], 16), "gates"),
         ({}, vectors([99], 16), "not one item of the log"),
+        ({}, vectors([0], 16, np.nan), "hold NaN or infinite"),
+        ({"scores": "dot"}, vectors([0], 16, np.inf), "hold NaN or infinite"),
     ],
 )
 def test_vectors_that_do_not_fit_are_refused(params, given, message):
