@@ -384,7 +384,7 @@ static int rnn_train(RnnTrainer *t, const RnnBatches *b, int64_t rank) {
     float *scratch = t->thread_scratch + rank * t->thread_floats;
     Team *team = &t->team;
     int64_t ticket;
-    RNN_EACH(ticket, -1, 1) rnn_lay_out(t, b, 0);
+    if (b->steps > 0) RNN_EACH(ticket, -1, 1) rnn_lay_out(t, b, 0);
     for (int64_t step = 0; step < b->steps; step++, stamp += RNN_PHASES) {
         const RnnStep *s = &t->step[step & 1];
         const int is_short = rnn_is_short(b, step);

@@ -23,8 +23,8 @@
 
 /* How many floats ahead a single panel asks for memory: a tile and a little more into the first
  * cache, 18 kB beyond that into the second. Measured at dim 128: batch 1 takes 1.03 times a plain
- * read with both, 1.12 with the second alone, 1.2 with the first alone and 1.65 with neither; 1 to
- * 2 % more with 20 and 84 rows, or on a machine whose memory others use 1.1. */
+ * read with both, 1.12 with the second alone, 1.2 with the first alone and 1.65 with neither, and
+ * 1.08 to 1.17 with both where others use the memory too (benchmarks.speed, row topk-batch1). */
 #define TOPK_NEAR (17 * 128)
 #define TOPK_FAR (52 * 128)
 
