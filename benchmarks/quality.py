@@ -107,11 +107,11 @@ def new_model(recipe: Recipe, seed: int | None = None) -> Any:
         known = recipes()
         return [new_model(known[name], seed) for name in recipe.parts]
     seeded = {} if seed is None else {"seed": seed}
-    model = model_class(recipe.model)(**recipe.params, **seeded)
+    model = model_class(recipe.model)(**(recipe.params | seeded))
     if not recipe.item_vectors:
         return model
     first = model_class(recipe.item_vectors["model"])
-    return Begun(model, first(**_params(recipe.item_vectors), **seeded))
+    return Begun(model, first(**(_params(recipe.item_vectors) | seeded)))
 
 
 def measure(recipe: Recipe, hold_out: bool = False) -> dict[str, Any]:
