@@ -22,7 +22,7 @@ Context = Annotated[
     typer.Option(
         metavar="NAME=VALUE",
         help="Context column or user feature; VALUE for all histories, or one for each, "
-        "separated by commas. May be given again.",
+        "separated by commas or as a JSON list. May be given again.",
     ),
 ]
 

@@ -93,7 +93,10 @@ class RecurrentModel(RecurrentParams, VectorRecommender):
 
     @property
     def feature_kinds(self) -> dict[str, str]:
-        """What each context column and user feature holds: ``"int"``, ``"str"`` or ``"number"``."""
+        """What each context column and user feature holds: ``"int"``, ``"str"`` or ``"number"``.
+
+        Categories are ids of the first two kinds. Raises NotFittedError before ``fit``.
+        """
         self._check_fitted()
         return self._features.kinds if self._features is not None else {}
 
