@@ -14,7 +14,7 @@ from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 cdef extern from "matrix_rows.h" nogil:
     uint32_t rows_largest_bits(const float *, int64_t, int64_t, int64_t)
     void rows_normalise(const float *, int64_t, int64_t, int64_t, float *, int64_t)
-    float rows_read(const float *, int64_t, int64_t)
+    float rows_read(const float *, int64_t, int64_t, int64_t)
     int64_t list_sort_unique(int32_t *, int64_t)
 
 cdef extern from "topk.h" nogil:
@@ -304,13 +304,15 @@ def normalise(const float[:, :] matrix, float[:, :] unit, int64_t start, int64_t
                            &unit[0, 0] + start * row_stride(unit), row_stride(unit))
 
 
-def read(const float[::1] values, int64_t start, int64_t stop, int64_t ahead=0):
-    """Read ``values[start:stop]`` once, asking for lines ``ahead`` floats before they are used.
+def read(const float[::1] values, int64_t start, int64_t stop, int64_t near=0, int64_t far=0):
+    """Read ``values[start:stop]`` once, asking for lines that many floats before they are used.
+
+    ``near`` brings them to the first cache and ``far`` to the second; 0 leaves it to the hardware.
 
     This is what a benchmark compares a scan with. Returns the largest value, so that no compiler
     may leave the reading out.
     """
     cdef float largest
     with nogil:
-        largest = rows_read(&values[0] + start, stop - start, ahead)
+        largest = rows_read(&values[0] + start, stop - start, near, far)
     return largest

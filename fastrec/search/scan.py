@@ -30,6 +30,9 @@ SHORTLIST_BYTES = 64 << 20
 # threads end together, long enough for the 20 us that Python needs between two.
 PIECE_SECONDS = (0.5e-3, 8e-3)
 PIECES_A_THREAD = 8
+# A piece of a shared block is this part of what is left for each thread: large at first, so that
+# few begin, and small at last, so that all threads end together.
+PIECE_OF_SHARE = 1 / 2
 # Threads share a block of queries where each then has this much to do.
 SHARE_SECONDS = 1e-3
 # What a core does in a second, roughly.
@@ -180,6 +183,16 @@ class Scan:
         rows = int(seconds / self.seconds_per_row(n_queries))
         return max(1, rows // self.step_rows) * self.step_rows
 
+    def cuts(self, n_queries: int) -> list[int]:
+        """Return where the pieces of a shared block begin, and the end of the last."""
+        cuts, n_rows = [0], len(self.rows)
+        least, most = (self.rows_in(seconds, n_queries) for seconds in PIECE_SECONDS)
+        while cuts[-1] < n_rows:
+            share = (n_rows - cuts[-1]) / self.threads
+            rows = int(PIECE_OF_SHARE * share / self.step_rows) * self.step_rows
+            cuts.append(min(n_rows, cuts[-1] + min(max(rows, least), most)))
+        return cuts
+
     def run_apart(
         self, queries: np.ndarray, exclude: RowLists | None, found: TopK, block: int
     ) -> None:
@@ -207,6 +220,7 @@ class Scan:
     ) -> None:
         """Let all threads work on one block of queries, each on rows of its own."""
         part = _Block(self, queries, exclude, start, stop)
+        cuts = self.cuts(stop - start)
         idle: list[Shortlists] = []
         lock = threading.Lock()
 
@@ -218,7 +232,8 @@ class Scan:
                         return idle.pop(place)
             return self.shortlists(stop - start)
 
-        def answer(first: int, last: int) -> None:
+        def answer(piece: int, _: int) -> None:
+            first, last = cuts[piece], cuts[piece + 1]
             lists = take(first)
             for other in tuple(idle):  # others come and go meanwhile
                 lists.raise_limits(other)
@@ -227,10 +242,7 @@ class Scan:
             with lock:
                 idle.append(lists)
 
-        seconds = self.seconds_per_row(stop - start) * len(self.rows)
-        piece = seconds / (PIECES_A_THREAD * self.threads)
-        piece = min(max(piece, PIECE_SECONDS[0]), PIECE_SECONDS[1])
-        run_ranges(answer, len(self.rows), self.rows_in(piece, stop - start), self.threads)
+        run_ranges(answer, len(cuts) - 1, 1, self.threads)
         best = idle[0]
         for other in idle[1:]:
             self.kernel.merge(best.keys, best.counts, other.keys, other.counts, self.k)

@@ -188,28 +188,33 @@ static int gemm_narrow(const float *rows, ptrdiff_t stride, int64_t depth, const
 
 /* The same for the first `queries` lanes of a panel of one vector, when they are few, and for
  * SIMD_LANES rows: here the rows are the lanes, so that no lane computes for a query that is not
- * there. Rows are transposed in registers; a multiple of SIMD_LANES numbers is read of each.
- * Prefetches stand between the sums, as a burst of them would hold up the loads. The tile is stored
- * query by query. */
+ * there. Rows are transposed in registers, SIMD_COLUMNS numbers of each at a time: the processor then
+ * sees far enough ahead to transpose while the sums, each of which waits for the one before, go on.
+ * Prefetches stand between the sums, as a burst of them would hold up the loads. A multiple of
+ * SIMD_COLUMNS numbers is read of each row, and the tile is stored query by query. */
 #define GEMM_FEW(queries)                                                                         \
     static int gemm_few_##queries(const float *rows, ptrdiff_t stride, int64_t depth,             \
                                   const float *panel, const float *start, const float *limits,    \
                                   const float *soon, const float *later, float *tile, int keep) { \
-        simd_float columns[SIMD_LANES], sums[queries];                                            \
+        simd_float columns[SIMD_COLUMNS], sums[queries];                                          \
         uint32_t passing = 0;                                                                     \
         int64_t k = 0;                                                                            \
+        if (!soon) soon = rows; /* the cache has them: that costs less than to ask whether */     \
+        if (!later) later = rows;                                                                 \
         GEMM_UNROLL for (int q = 0; q < queries; q++) sums[q] = simd_load(start);                 \
-        for (; k + SIMD_LANES <= depth; k += SIMD_LANES) {                                        \
+        for (; k + SIMD_COLUMNS <= depth; k += SIMD_COLUMNS) {                                    \
             simd_load_columns(rows + k, stride, columns);                                         \
-            GEMM_UNROLL for (int i = 0; i < SIMD_LANES; i++) {                                    \
-                const int64_t line = k * SIMD_LANES + i * GEMM_LINE;                              \
-                const int is_wanted = i < SIMD_LANES * SIMD_LANES / GEMM_LINE;                    \
-                if (is_wanted && soon) SIMD_PREFETCH(soon + line);                                \
-                if (is_wanted && later) SIMD_PREFETCH_FAR(later + line);                          \
+            GEMM_UNROLL for (int i = 0; i < SIMD_COLUMNS; i++) {                                  \
+                if (i < SIMD_COLUMNS * SIMD_LANES / GEMM_LINE) {                                  \
+                    SIMD_PREFETCH(soon + i * GEMM_LINE);                                          \
+                    SIMD_PREFETCH_FAR(later + i * GEMM_LINE);                                     \
+                }                                                                                 \
                 GEMM_UNROLL for (int q = 0; q < queries; q++)                                     \
                     sums[q] = simd_fma(columns[i], simd_set1(panel[(k + i) * SIMD_LANES + q]),    \
                                        sums[q]);                                                  \
             }                                                                                     \
+            soon += SIMD_COLUMNS * SIMD_LANES;                                                    \
+            later += SIMD_COLUMNS * SIMD_LANES;                                                   \
         }                                                                                         \
         if (k < depth) simd_load_columns(rows + k, stride, columns);                              \
         for (int i = 0; k + i < depth; i++)                                                       \

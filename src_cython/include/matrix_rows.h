@@ -37,15 +37,18 @@ static void rows_normalise(const float *rows, int64_t stride, int64_t n, int64_t
     }
 }
 
-/* Read every byte of n floats and do nothing else: the largest of them. */
-static float rows_read(const float *values, int64_t n, int64_t ahead) {
+/* Read every byte of n floats and do nothing else: the largest of them. Memory is asked for `near`
+ * floats ahead into the first cache and `far` floats ahead into the second, or not with 0. */
+static float rows_read(const float *values, int64_t n, int64_t near, int64_t far) {
     simd_float best[4] = {simd_set1(0.0f), simd_set1(0.0f), simd_set1(0.0f), simd_set1(0.0f)};
     float lanes[SIMD_LANES], largest = 0.0f;
     const int64_t step = 4 * SIMD_LANES;
     int64_t i = 0;
     for (; i + step <= n; i += step) {
-        const float *line = values + i + ahead;
-        for (; ahead && line < values + i + ahead + step; line += 16) SIMD_PREFETCH(line);
+        for (int64_t line = i; line < i + step; line += 16) {
+            if (near) SIMD_PREFETCH(values + line + near);
+            if (far) SIMD_PREFETCH_FAR(values + line + far);
+        }
         best[0] = simd_max(best[0], simd_load(values + i));
         best[1] = simd_max(best[1], simd_load(values + i + SIMD_LANES));
         best[2] = simd_max(best[2], simd_load(values + i + 2 * SIMD_LANES));

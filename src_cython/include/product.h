@@ -200,20 +200,20 @@ static void product_pack_panel_nn(const float *b, ptrdiff_t ldb, int64_t columns
 static void product_pack_panel_nt(const float *b, ptrdiff_t ldb, int64_t columns, int vectors,
                                   int64_t depth, float *panel) {
     const int64_t width = vectors * SIMD_LANES;
-    float edge[SIMD_LANES * SIMD_LANES];
-    simd_float lines[SIMD_LANES];
+    float edge[SIMD_LANES * SIMD_COLUMNS];
+    simd_float lines[SIMD_COLUMNS];
     memset(edge, 0, sizeof edge);
     for (int64_t j = 0; j < width; j += SIMD_LANES)
-        for (int64_t i = 0; i < depth; i += SIMD_LANES) {
+        for (int64_t i = 0; i < depth; i += SIMD_COLUMNS) {
             const int64_t rows = columns - j < SIMD_LANES ? columns - j : SIMD_LANES;
-            const int64_t steps = depth - i < SIMD_LANES ? depth - i : SIMD_LANES;
+            const int64_t steps = depth - i < SIMD_COLUMNS ? depth - i : SIMD_COLUMNS;
             const float *from = b + j * ldb + i;
-            if (rows == SIMD_LANES && steps == SIMD_LANES) {
+            if (rows == SIMD_LANES && steps == SIMD_COLUMNS) {
                 simd_load_columns(from, ldb, lines);
             } else {
                 for (int64_t r = 0; r < rows; r++)
-                    product_copy(from + r * ldb, steps, edge + r * SIMD_LANES);
-                simd_load_columns(edge, SIMD_LANES, lines);
+                    product_copy(from + r * ldb, steps, edge + r * SIMD_COLUMNS);
+                simd_load_columns(edge, SIMD_COLUMNS, lines);
             }
             for (int64_t s = 0; s < steps; s++) simd_store(panel + (i + s) * width + j, lines[s]);
         }

@@ -7,8 +7,8 @@
  * simd_fma(a, b, c) is a * b + c; it rounds once where the level has a fused instruction (all but
  * SSE2). A chain of them is summed in the order in which it is written, although the flags allow
  * the compiler to reorder other sums. simd_above(a, b) is a bit per lane, lane 0 lowest, set where
- * a > b; a NaN is above nothing. simd_load_columns(p, stride, columns) reads SIMD_LANES numbers of
- * each of SIMD_LANES rows and transposes them: lane r of columns[k] is p[r * stride + k].
+ * a > b; a NaN is above nothing. simd_load_columns(p, stride, columns) reads SIMD_COLUMNS numbers
+ * of each of SIMD_LANES rows and transposes them: lane r of columns[k] is p[r * stride + k].
  * simd_load_first(p, count) touches count <= SIMD_LANES numbers only and makes the other lanes
  * zero; simd_store_first(p, count, a) writes the first lanes only.
  */
@@ -43,24 +43,22 @@ static inline uint32_t simd_unordered(simd_float a, simd_float b) {
     return _mm512_cmp_ps_mask(a, b, _CMP_UNORD_Q);
 }
 static inline void simd_load_columns(const float *p, ptrdiff_t stride, simd_float *columns) {
-    for (int k = 0; k < 16; k += 4) {
-        simd_float v[4];
-        for (int j = 0; j < 4; j++) {
-            const float *row = p + j * stride + k;
-            v[j] = _mm512_castps128_ps512(_mm_loadu_ps(row));
-            v[j] = _mm512_insertf32x4(v[j], _mm_loadu_ps(row + 4 * stride), 1);
-            v[j] = _mm512_insertf32x4(v[j], _mm_loadu_ps(row + 8 * stride), 2);
-            v[j] = _mm512_insertf32x4(v[j], _mm_loadu_ps(row + 12 * stride), 3);
-        }
-        const __m512d a = _mm512_castps_pd(_mm512_unpacklo_ps(v[0], v[1]));
-        const __m512d b = _mm512_castps_pd(_mm512_unpackhi_ps(v[0], v[1]));
-        const __m512d c = _mm512_castps_pd(_mm512_unpacklo_ps(v[2], v[3]));
-        const __m512d d = _mm512_castps_pd(_mm512_unpackhi_ps(v[2], v[3]));
-        columns[k] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, c));
-        columns[k + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, c));
-        columns[k + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(b, d));
-        columns[k + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(b, d));
+    simd_float v[4];
+    for (int j = 0; j < 4; j++) {
+        const float *row = p + j * stride;
+        v[j] = _mm512_castps128_ps512(_mm_loadu_ps(row));
+        v[j] = _mm512_insertf32x4(v[j], _mm_loadu_ps(row + 4 * stride), 1);
+        v[j] = _mm512_insertf32x4(v[j], _mm_loadu_ps(row + 8 * stride), 2);
+        v[j] = _mm512_insertf32x4(v[j], _mm_loadu_ps(row + 12 * stride), 3);
     }
+    const __m512d a = _mm512_castps_pd(_mm512_unpacklo_ps(v[0], v[1]));
+    const __m512d b = _mm512_castps_pd(_mm512_unpackhi_ps(v[0], v[1]));
+    const __m512d c = _mm512_castps_pd(_mm512_unpacklo_ps(v[2], v[3]));
+    const __m512d d = _mm512_castps_pd(_mm512_unpackhi_ps(v[2], v[3]));
+    columns[0] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, c));
+    columns[1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, c));
+    columns[2] = _mm512_castpd_ps(_mm512_unpacklo_pd(b, d));
+    columns[3] = _mm512_castpd_ps(_mm512_unpackhi_pd(b, d));
 }
 
 #elif defined(__AVX2__) && (defined(__FMA__) || defined(_MSC_VER))
@@ -82,22 +80,20 @@ static inline uint32_t simd_unordered(simd_float a, simd_float b) {
     return (uint32_t)_mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_UNORD_Q));
 }
 static inline void simd_load_columns(const float *p, ptrdiff_t stride, simd_float *columns) {
-    for (int k = 0; k < 8; k += 4) {
-        simd_float v[4];
-        for (int j = 0; j < 4; j++) {
-            const float *row = p + j * stride + k;
-            v[j] = _mm256_castps128_ps256(_mm_loadu_ps(row));
-            v[j] = _mm256_insertf128_ps(v[j], _mm_loadu_ps(row + 4 * stride), 1);
-        }
-        const __m256d a = _mm256_castps_pd(_mm256_unpacklo_ps(v[0], v[1]));
-        const __m256d b = _mm256_castps_pd(_mm256_unpackhi_ps(v[0], v[1]));
-        const __m256d c = _mm256_castps_pd(_mm256_unpacklo_ps(v[2], v[3]));
-        const __m256d d = _mm256_castps_pd(_mm256_unpackhi_ps(v[2], v[3]));
-        columns[k] = _mm256_castpd_ps(_mm256_unpacklo_pd(a, c));
-        columns[k + 1] = _mm256_castpd_ps(_mm256_unpackhi_pd(a, c));
-        columns[k + 2] = _mm256_castpd_ps(_mm256_unpacklo_pd(b, d));
-        columns[k + 3] = _mm256_castpd_ps(_mm256_unpackhi_pd(b, d));
+    simd_float v[4];
+    for (int j = 0; j < 4; j++) {
+        const float *row = p + j * stride;
+        v[j] = _mm256_castps128_ps256(_mm_loadu_ps(row));
+        v[j] = _mm256_insertf128_ps(v[j], _mm_loadu_ps(row + 4 * stride), 1);
     }
+    const __m256d a = _mm256_castps_pd(_mm256_unpacklo_ps(v[0], v[1]));
+    const __m256d b = _mm256_castps_pd(_mm256_unpackhi_ps(v[0], v[1]));
+    const __m256d c = _mm256_castps_pd(_mm256_unpacklo_ps(v[2], v[3]));
+    const __m256d d = _mm256_castps_pd(_mm256_unpackhi_ps(v[2], v[3]));
+    columns[0] = _mm256_castpd_ps(_mm256_unpacklo_pd(a, c));
+    columns[1] = _mm256_castpd_ps(_mm256_unpackhi_pd(a, c));
+    columns[2] = _mm256_castpd_ps(_mm256_unpacklo_pd(b, d));
+    columns[3] = _mm256_castpd_ps(_mm256_unpackhi_pd(b, d));
 }
 
 #elif defined(__SSE2__) || defined(_M_X64)
@@ -178,6 +174,8 @@ static inline void simd_load_columns(const float *p, ptrdiff_t stride, simd_floa
 }
 
 #endif
+
+#define SIMD_COLUMNS (SIMD_LANES < 4 ? SIMD_LANES : 4)
 
 #if SIMD_LANES != 16
 static inline simd_float simd_load_first(const float *p, int count) {

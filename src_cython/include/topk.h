@@ -22,9 +22,8 @@
 #define TOPK_TILE_ROWS (GEMM_NARROW_ROWS > SIMD_LANES ? GEMM_NARROW_ROWS : SIMD_LANES)
 
 /* How many floats ahead a single panel asks for memory: a tile and a little more into the first
- * cache, 18 kB beyond that into the second. Measured at dim 128: batch 1 takes 1.03 times a plain
- * read with both, 1.12 with the second alone, 1.2 with the first alone and 1.65 with neither, and
- * 1.08 to 1.17 with both where others use the memory too (benchmarks.speed, row topk-batch1). */
+ * cache, 18 kB beyond that into the second. 9 to 24 and 36 to 148 rows measure the same at dim 128
+ * (benchmarks.speed, row topk-batch1); without one of the two a batch of 1 takes a tenth longer. */
 #define TOPK_NEAR (17 * 128)
 #define TOPK_FAR (52 * 128)
 

@@ -167,12 +167,12 @@ def test_normalise_gives_rows_of_length_one(kernel):
     np.testing.assert_allclose(lengths, np.arange(20) != 3, atol=1e-6)
 
 
-@pytest.mark.parametrize("ahead", [0, 1024])
+@pytest.mark.parametrize("ahead", [(0, 0), (1024, 0), (1024, 4096)])
 def test_read_sees_every_number(kernel, ahead):
     values = np.zeros(1003, np.float32)
     for place in (0, 511, 1000, 1002):
         values[place] = place + 1
-        assert kernel.read(values, 0, len(values), ahead) == place + 1
+        assert kernel.read(values, 0, len(values), *ahead) == place + 1
 
 
 def summed(kernel, items, queries, ranges, *, bias=None):
