@@ -190,8 +190,8 @@ static int gemm_narrow(const float *rows, ptrdiff_t stride, int64_t depth, const
  * SIMD_LANES rows: here the rows are the lanes, so that no lane computes for a query that is not
  * there. Rows are transposed in registers, SIMD_COLUMNS numbers of each at a time: the processor then
  * sees far enough ahead to transpose while the sums, each of which waits for the one before, go on.
- * Prefetches stand between the sums, as a burst of them would hold up the loads. A multiple of
- * SIMD_COLUMNS numbers is read of each row, and the tile is stored query by query. */
+ * Prefetches come by fours: more at once hold up the loads. A multiple of SIMD_COLUMNS numbers is
+ * read of each row, and the tile is stored query by query. */
 #define GEMM_FEW(queries)                                                                         \
     static int gemm_few_##queries(const float *rows, ptrdiff_t stride, int64_t depth,             \
                                   const float *panel, const float *start, const float *limits,    \
@@ -205,9 +205,11 @@ static int gemm_narrow(const float *rows, ptrdiff_t stride, int64_t depth, const
         for (; k + SIMD_COLUMNS <= depth; k += SIMD_COLUMNS) {                                    \
             simd_load_columns(rows + k, stride, columns);                                         \
             GEMM_UNROLL for (int i = 0; i < SIMD_COLUMNS; i++) {                                  \
-                if (i < SIMD_COLUMNS * SIMD_LANES / GEMM_LINE) {                                  \
-                    SIMD_PREFETCH(soon + i * GEMM_LINE);                                          \
-                    SIMD_PREFETCH_FAR(later + i * GEMM_LINE);                                     \
+                if (i % 4 == 0) {                                                                 \
+                    GEMM_UNROLL for (int line = 0; line < 4 * SIMD_LANES; line += GEMM_LINE)      \
+                        SIMD_PREFETCH(soon + i * SIMD_LANES + line);                              \
+                    GEMM_UNROLL for (int line = 0; line < 4 * SIMD_LANES; line += GEMM_LINE)      \
+                        SIMD_PREFETCH_FAR(later + i * SIMD_LANES + line);                         \
                 }                                                                                 \
                 GEMM_UNROLL for (int q = 0; q < queries; q++)                                     \
                     sums[q] = simd_fma(columns[i], simd_set1(panel[(k + i) * SIMD_LANES + q]),    \

@@ -42,23 +42,29 @@ static inline uint32_t simd_above(simd_float a, simd_float b) {
 static inline uint32_t simd_unordered(simd_float a, simd_float b) {
     return _mm512_cmp_ps_mask(a, b, _CMP_UNORD_Q);
 }
+#define SIMD_COLUMNS 8
 static inline void simd_load_columns(const float *p, ptrdiff_t stride, simd_float *columns) {
-    simd_float v[4];
-    for (int j = 0; j < 4; j++) {
-        const float *row = p + j * stride;
-        v[j] = _mm512_castps128_ps512(_mm_loadu_ps(row));
-        v[j] = _mm512_insertf32x4(v[j], _mm_loadu_ps(row + 4 * stride), 1);
-        v[j] = _mm512_insertf32x4(v[j], _mm_loadu_ps(row + 8 * stride), 2);
-        v[j] = _mm512_insertf32x4(v[j], _mm_loadu_ps(row + 12 * stride), 3);
+    simd_float v[8];
+    for (int j = 0; j < 8; j++) { /* eight numbers of two rows: 0 and 4, ... 8 and 12, ... */
+        const float *row = p + (j < 4 ? j : j + 4) * stride;
+        const __m512d low = _mm512_castpd256_pd512(_mm256_castps_pd(_mm256_loadu_ps(row)));
+        const __m256d high = _mm256_castps_pd(_mm256_loadu_ps(row + 4 * stride));
+        v[j] = _mm512_castpd_ps(_mm512_insertf64x4(low, high, 1));
     }
-    const __m512d a = _mm512_castps_pd(_mm512_unpacklo_ps(v[0], v[1]));
-    const __m512d b = _mm512_castps_pd(_mm512_unpackhi_ps(v[0], v[1]));
-    const __m512d c = _mm512_castps_pd(_mm512_unpacklo_ps(v[2], v[3]));
-    const __m512d d = _mm512_castps_pd(_mm512_unpackhi_ps(v[2], v[3]));
-    columns[0] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, c));
-    columns[1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, c));
-    columns[2] = _mm512_castpd_ps(_mm512_unpacklo_pd(b, d));
-    columns[3] = _mm512_castpd_ps(_mm512_unpackhi_pd(b, d));
+    for (int k = 0; k < 8; k += 4) { /* four numbers of rows j, j + 4, j + 8 and j + 12 */
+        simd_float w[4];
+        for (int j = 0; j < 4; j++)
+            w[j] = k ? _mm512_shuffle_f32x4(v[j], v[j + 4], 0xdd)
+                     : _mm512_shuffle_f32x4(v[j], v[j + 4], 0x88);
+        const __m512d a = _mm512_castps_pd(_mm512_unpacklo_ps(w[0], w[1]));
+        const __m512d b = _mm512_castps_pd(_mm512_unpackhi_ps(w[0], w[1]));
+        const __m512d c = _mm512_castps_pd(_mm512_unpacklo_ps(w[2], w[3]));
+        const __m512d d = _mm512_castps_pd(_mm512_unpackhi_ps(w[2], w[3]));
+        columns[k] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, c));
+        columns[k + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, c));
+        columns[k + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(b, d));
+        columns[k + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(b, d));
+    }
 }
 
 #elif defined(__AVX2__) && (defined(__FMA__) || defined(_MSC_VER))
@@ -175,9 +181,8 @@ static inline void simd_load_columns(const float *p, ptrdiff_t stride, simd_floa
 
 #endif
 
-#define SIMD_COLUMNS (SIMD_LANES < 4 ? SIMD_LANES : 4)
-
 #if SIMD_LANES != 16
+#define SIMD_COLUMNS (SIMD_LANES < 4 ? SIMD_LANES : 4)
 static inline simd_float simd_load_first(const float *p, int count) {
     float lanes[SIMD_LANES] = {0};
     for (int i = 0; i < count; i++) lanes[i] = p[i];
