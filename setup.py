@@ -18,7 +18,7 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 
 HOT_KERNELS = ("lookup", "product", "rnn", "sgns", "topk")
-PLAIN_MODULES = ("checksum", "cpu", "ids", "objects", "text")
+PLAIN_MODULES = ("checksum", "cpu", "ids", "objects", "relay", "text")
 
 IS_X86_64 = platform.machine().lower() in ("x86_64", "amd64")
 IS_MSVC = sys.platform == "win32"

@@ -46,8 +46,11 @@ def rows(only: str | None = None) -> Iterator[Row]:
 
 def draw() -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
     """Return a matrix, the int32 ids of each step and the offsets of their bags."""
+    from fastrec.runtime.arrays import padded_copy
+
     random = np.random.default_rng(0)
-    matrix = random.standard_normal((ROWS, DIM), dtype=np.float32)
+    # On cache lines, as either side's own layers keep their rows.
+    matrix = padded_copy(random.standard_normal((ROWS, DIM), dtype=np.float32))
     ids = [random.integers(0, ROWS, BAGS * LENGTH).astype(np.int32) for _ in range(STEPS)]
     return matrix, ids, np.arange(BAGS + 1) * LENGTH
 

@@ -7,7 +7,8 @@ The jobs are made once a call and then called with ranges ``(start, stop)`` by a
 tests what these do to a dense matrix, as the trainer of recurrent nets uses them.
 """
 
-from libc.stdint cimport int32_t, int64_t
+from cython cimport view
+from libc.stdint cimport int32_t, int64_t, uintptr_t
 
 cdef extern from "optimizers.h" nogil:
     enum:
@@ -46,14 +47,41 @@ cdef extern from "lookup.h" nogil:
         float *state
         int64_t state_stride
 
-    void lookup_gather(const float *, int64_t, int64_t, const int32_t *, float *, int64_t, int64_t,
-                       int64_t)
-    void lookup_bags(const float *, int64_t, int64_t, const int32_t *, const int64_t *,
-                     const float *, int, float *, int64_t, int64_t, int64_t)
+    ctypedef struct LookupGather:
+        const float *matrix
+        int64_t stride, width
+        const int32_t *ids
+        float *out
+        int64_t out_stride
+
+    ctypedef struct LookupBags:
+        const float *matrix
+        int64_t stride, width
+        const int32_t *ids
+        const int64_t *offsets
+        const float *weights
+        int mean
+        float *out
+        int64_t out_stride
+
+    ctypedef struct LookupUpdate:
+        Optimizer optimizer
+        LookupMatrix matrix
+        LookupPlan plan
+        const LookupGradients *gradients
+        float grad_scale
+        float *buffers
+        int64_t buffer_stride
+        int32_t *taken
+        int64_t n_buffers
+
+    void lookup_gather(const void *, int64_t, int64_t)
+    void lookup_bags(const void *, int64_t, int64_t)
     int64_t lookup_plan_bytes(int64_t)
     void lookup_plan(const int32_t *, int64_t, int64_t, void *, LookupPlan *)
-    void lookup_update(const Optimizer *, const LookupMatrix *, const LookupPlan *,
-                       const LookupGradients *, float, float *, int64_t, int64_t)
+    int64_t lookup_take_buffer(LookupUpdate *)
+    void lookup_give_buffer(LookupUpdate *, int64_t)
+    void lookup_update_range(void *, int64_t, int64_t)
     double lookup_squares(const LookupPlan *, const LookupGradients *, int64_t, float *, int64_t,
                           int64_t)
     void lookup_bag_positions(const int64_t *, int64_t, const float *, int, int32_t *, float *)
@@ -74,6 +102,16 @@ def first_outside(const int32_t[::1] ids, int64_t rows):
     return n
 
 
+def are_offsets(const int64_t[::1] offsets, int64_t n):
+    """Return whether ``offsets`` (bags + 1,) ascend from 0 to ``n``."""
+    cdef int64_t bags = offsets.shape[0] - 1
+    cdef int64_t b
+    cdef bint is_right = offsets[0] == 0 and offsets[bags] == n
+    for b in range(bags):
+        is_right &= offsets[b] <= offsets[b + 1]
+    return is_right
+
+
 cdef class Gather:
     """Write rows ``ids[start:stop]`` of a matrix to the same rows of ``out``.
 
@@ -85,19 +123,22 @@ cdef class Gather:
     out : float32 (n, width), written
     """
 
-    cdef const float[:, :] matrix
-    cdef const int32_t[::1] ids
-    cdef float[:, :] out
+    cdef LookupGather job
+    cdef tuple kept
+    cdef readonly tuple entry
 
     def __init__(self, const float[:, :] matrix, const int32_t[::1] ids, float[:, :] out):
-        self.matrix, self.ids, self.out = matrix, ids, out
+        self.job.matrix = matrix_of(matrix)
+        self.job.stride, self.job.width = row_stride(matrix), matrix.shape[1]
+        self.job.ids = &ids[0] if ids.shape[0] > 0 else NULL
+        self.job.out = &out[0, 0] if out.shape[0] * out.shape[1] > 0 else NULL
+        self.job.out_stride = row_stride(out)
+        self.kept = (matrix, ids, out)
+        self.entry = (<uintptr_t>lookup_gather, <uintptr_t>&self.job)
 
     def __call__(self, int64_t start, int64_t stop):
-        if stop <= start or self.matrix.shape[1] == 0:
-            return
         with nogil:
-            lookup_gather(&self.matrix[0, 0], row_stride(self.matrix), self.matrix.shape[1],
-                          &self.ids[0], &self.out[0, 0], row_stride(self.out), start, stop)
+            lookup_gather(&self.job, start, stop)
 
 
 cdef class Bags:
@@ -117,34 +158,28 @@ cdef class Bags:
     out : float32 (bags, width), written
     """
 
-    cdef const float[:, :] matrix
-    cdef const int32_t[::1] ids
-    cdef const int64_t[::1] offsets
-    cdef const float[::1] weights
-    cdef bint is_mean
-    cdef float[:, :] out
+    cdef LookupBags job
+    cdef tuple kept
+    cdef readonly tuple entry
 
     def __init__(self, const float[:, :] matrix, const int32_t[::1] ids,
                  const int64_t[::1] offsets, const float[::1] weights, bint is_mean,
                  float[:, :] out):
-        self.matrix, self.ids, self.offsets, self.weights = matrix, ids, offsets, weights
-        self.is_mean, self.out = is_mean, out
+        self.job.matrix = matrix_of(matrix)
+        self.job.stride, self.job.width = row_stride(matrix), matrix.shape[1]
+        self.job.ids = &ids[0] if ids.shape[0] > 0 else NULL
+        self.job.offsets = &offsets[0]
+        has_weights = weights is not None and weights.shape[0] > 0
+        self.job.weights = &weights[0] if has_weights else NULL
+        self.job.mean = is_mean
+        self.job.out = &out[0, 0] if out.shape[0] * out.shape[1] > 0 else NULL
+        self.job.out_stride = row_stride(out)
+        self.kept = (matrix, ids, offsets, weights, out)
+        self.entry = (<uintptr_t>lookup_bags, <uintptr_t>&self.job)
 
     def __call__(self, int64_t start, int64_t stop):
-        cdef const float *matrix = NULL
-        cdef const int32_t *ids = NULL
-        cdef const float *weights = NULL
-        if stop <= start or self.matrix.shape[1] == 0:
-            return
-        if self.ids.shape[0] > 0:
-            matrix = &self.matrix[0, 0]
-            ids = &self.ids[0]
-            if self.weights is not None:
-                weights = &self.weights[0]
         with nogil:
-            lookup_bags(matrix, row_stride(self.matrix), self.matrix.shape[1], ids,
-                        &self.offsets[0], weights, self.is_mean, &self.out[0, 0],
-                        row_stride(self.out), start, stop)
+            lookup_bags(&self.job, start, stop)
 
 
 def bag_positions(const int64_t[::1] offsets, const float[::1] weights, bint is_mean,
@@ -250,47 +285,45 @@ cdef class Update:
         One row for each thread that works at once: a call takes one and puts it back.
     """
 
-    cdef Optimizer optimizer
-    cdef LookupMatrix matrix
-    cdef LookupPlan plan
-    cdef Gradients gradients
-    cdef float grad_scale
-    cdef float[:, ::1] buffers
-    cdef list free
+    cdef LookupUpdate job
     cdef tuple kept
+    cdef readonly tuple entry
 
     def __init__(self, const float[::1] settings, float[:, ::1] matrix, int64_t n,
                  float[:, ::1] state, int32_t[::1] plan_rows, int32_t[::1] plan_starts,
                  int32_t[::1] plan_positions, Gradients gradients, float grad_scale,
                  float[:, ::1] buffers):
-        self.optimizer = optimizer_of(&settings[0])
-        self.matrix.rows = &matrix[0, 0] if matrix.shape[0] > 0 else NULL
-        self.matrix.stride = matrix.shape[1]
-        self.matrix.n = n
-        self.matrix.state = &state[0, 0] if state.shape[0] * state.shape[1] > 0 else NULL
-        self.matrix.state_stride = state.shape[1]
-        self.plan.starts = &plan_starts[0]
+        cdef int32_t[::1] taken = view.array((buffers.shape[0],), sizeof(int32_t), "i")
+        taken[:] = 0
+        self.job.optimizer = optimizer_of(&settings[0])
+        self.job.matrix.rows = &matrix[0, 0] if matrix.shape[0] > 0 else NULL
+        self.job.matrix.stride = matrix.shape[1]
+        self.job.matrix.n = n
+        self.job.matrix.state = &state[0, 0] if state.shape[0] * state.shape[1] > 0 else NULL
+        self.job.matrix.state_stride = state.shape[1]
+        self.job.plan.starts = &plan_starts[0]
         if plan_positions.shape[0] > 0:
-            self.plan.rows, self.plan.positions = &plan_rows[0], &plan_positions[0]
-        self.gradients, self.grad_scale, self.buffers = gradients, grad_scale, buffers
-        self.free = list(range(buffers.shape[0]))
-        self.kept = (matrix, state, plan_rows, plan_starts, plan_positions)
+            self.job.plan.rows, self.job.plan.positions = &plan_rows[0], &plan_positions[0]
+        self.job.gradients, self.job.grad_scale = &gradients.all, grad_scale
+        self.job.buffers, self.job.buffer_stride = &buffers[0, 0], buffers.shape[1]
+        self.job.taken, self.job.n_buffers = &taken[0], buffers.shape[0]
+        self.kept = (matrix, state, plan_rows, plan_starts, plan_positions, gradients, buffers,
+                     taken)
+        self.entry = (<uintptr_t>lookup_update_range, <uintptr_t>&self.job)
 
     def __call__(self, int64_t start, int64_t stop):
-        cdef int64_t own = self.free.pop()
         with nogil:
-            lookup_update(&self.optimizer, &self.matrix, &self.plan, &self.gradients.all,
-                          self.grad_scale, &self.buffers[own, 0], start, stop)
-        self.free.append(own)
+            lookup_update_range(&self.job, start, stop)
 
     def squares(self, int64_t start, int64_t stop):
         """Return the sum of squares of the gradients of a range of groups, before grad_scale."""
         cdef double sum
-        cdef int64_t own = self.free.pop()
+        cdef int64_t own
         with nogil:
-            sum = lookup_squares(&self.plan, &self.gradients.all, self.matrix.n,
-                                 &self.buffers[own, 0], start, stop)
-        self.free.append(own)
+            own = lookup_take_buffer(&self.job)
+            sum = lookup_squares(&self.job.plan, self.job.gradients, self.job.matrix.n,
+                                 self.job.buffers + own * self.job.buffer_stride, start, stop)
+            lookup_give_buffer(&self.job, own)
         return sum
 
 
@@ -329,6 +362,11 @@ def update_rows(const float[::1] settings, float[:, ::1] matrix, const float[:, 
                 slot = &state[row, 0]
             optimizer_update_row(&optimizer, &matrix[row, 0], &gradient[row, 0], slot,
                                  slot + width, n, grad_scale)
+
+
+cdef const float *matrix_of(const float[:, :] matrix) noexcept nogil:
+    """Return where a matrix begins, or NULL where it holds nothing."""
+    return &matrix[0, 0] if matrix.shape[0] * matrix.shape[1] > 0 else NULL
 
 
 cdef int64_t row_stride(const float[:, :] matrix) noexcept nogil:

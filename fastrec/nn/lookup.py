@@ -54,7 +54,7 @@ def gather(matrix: np.ndarray, ids: Any, *, threads: int | None = None) -> np.nd
     """
     matrix = as_matrix("matrix", matrix)
     rows = as_ids(ids, len(matrix))
-    out = aligned_empty((len(rows), matrix.shape[1]))
+    out = np.empty((len(rows), matrix.shape[1]), np.float32)
     job = isa.load("lookup").Gather(matrix, rows, out)
     run_ranges(job, len(rows), _grain(matrix.shape[1]), threads)
     return out
@@ -104,7 +104,7 @@ def bag(
     matrix = as_matrix("matrix", matrix)
     rows = as_ids(ids, len(matrix))
     begins, factors = _as_bags(offsets, weights, mode, len(rows))
-    out = aligned_empty((len(begins) - 1, matrix.shape[1]))
+    out = np.empty((len(begins) - 1, matrix.shape[1]), np.float32)
     job = isa.load("lookup").Bags(matrix, rows, begins, factors, mode == "mean", out)
     floats = len(rows) * matrix.shape[1] // max(1, len(out))
     run_ranges(job, len(out), _grain(floats), threads)
@@ -156,6 +156,11 @@ class Lookup:
         self._padded, self._dim = padded_copy(given), given.shape[1]
         self.state = optimizer.state(*given.shape)
         self.step = 0
+        self._kept: tuple[np.ndarray, ...] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy is made of: everything but what only spares allocations."""
+        return self.__dict__ | {"_kept": None}
 
     @property
     def matrix(self) -> np.ndarray:
@@ -251,11 +256,9 @@ class Lookup:
         limit = None if clip is None else checks.real_number("clip", clip, minimum=1e-20)
         if rate is not None:
             rate = checks.real_number("rate", rate, minimum=0.0)
-        n, dim = len(ids), self.matrix.shape[1]
-        rows, starts, positions = (np.empty(size, np.int32) for size in (n, n + 1, n))
-        scratch = aligned_empty((kernel.plan_bytes(n),), np.int8)
+        dim = self.matrix.shape[1]
+        rows, starts, positions, scratch, buffers = self._workspace(len(ids))
         groups = kernel.plan(ids, len(self.matrix), scratch, rows, starts, positions)
-        buffers = aligned_empty((self.threads, self._padded.shape[1]))
 
         def job(scale: float) -> Any:
             return kernel.Update(
@@ -270,6 +273,15 @@ class Lookup:
             scale = min(1.0, limit / max(self._norm(job(1.0), groups), 1e-30))
         grain = _grain(2 * self._padded.shape[1] + 2 * self.state.shape[1])
         run_ranges(job(scale), groups, grain, self.threads)
+
+    def _workspace(self, n: int) -> tuple[np.ndarray, ...]:
+        """Return a plan's arrays and the threads' buffers for ``n`` ids, those of the last step."""
+        if self._kept is None or len(self._kept[0]) < n:
+            rows, starts, positions = (np.empty(size, np.int32) for size in (n, n + 1, n))
+            scratch = aligned_empty((isa.load("lookup").plan_bytes(n),), np.int8)
+            buffers = aligned_empty((self.threads, self._padded.shape[1]))
+            self._kept = rows, starts, positions, scratch, buffers
+        return self._kept
 
     def _norm(self, job: Any, groups: int) -> float:
         """Return the norm of the gradient over all groups, cut where no thread count matters."""
@@ -331,7 +343,7 @@ def _as_bags(offsets: Any, weights: Any, mode: str, n: int) -> tuple[np.ndarray,
             f"got {checks.described(begins)}"
         )
     begins = np.ascontiguousarray(begins, np.int64)
-    if begins[0] != 0 or begins[-1] != n or (begins[1:] < begins[:-1]).any():
+    if not isa.load("lookup").are_offsets(begins, n):
         raise InputError(
             f"offsets must ascend from 0 to {n}, the number of ids, got {begins[0]} to {begins[-1]}"
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 ALIGNMENT = 64
@@ -15,11 +17,11 @@ def stride_of(dim: int) -> int:
 
 def aligned_empty(shape: tuple[int, ...], dtype: type = np.float32) -> np.ndarray:
     """Return an uninitialized C-contiguous array that starts on a 64-byte boundary."""
-    itemsize = np.dtype(dtype).itemsize
-    count = int(np.prod(shape, dtype=np.int64))
-    memory = np.empty(count * itemsize + ALIGNMENT, dtype=np.uint8)
-    offset = -memory.ctypes.data % ALIGNMENT
-    return memory[offset : offset + count * itemsize].view(dtype).reshape(shape)
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    memory = np.empty(size + ALIGNMENT, dtype=np.uint8)
+    # Of all ways to ask for an address the quickest: short calls feel the others.
+    offset = -memory.__array_interface__["data"][0] % ALIGNMENT
+    return np.ndarray(shape, dtype, memory, offset)
 
 
 def aligned_zeros(shape: tuple[int, ...]) -> np.ndarray:

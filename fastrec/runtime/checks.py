@@ -24,6 +24,8 @@ Kind = TypeVar("Kind")
 
 def whole_number(name: str, value: Any, minimum: int = 1, maximum: int | None = None) -> int:
     """Return ``value`` as an int within ``[minimum, maximum]``; booleans and floats are refused."""
+    if type(value) is int and minimum <= value and (maximum is None or value <= maximum):
+        return value  # nearly always, and short calls feel what follows
     span = f"of at least {minimum}" if maximum is None else f"from {minimum} to {maximum}"
     if isinstance(value, (bool, np.bool_)):
         raise InputError(f"{name} must be a whole number {span}, got {value!r}")
@@ -162,7 +164,7 @@ def masked_place(value: Any) -> int | None:
     A list of what such an array holds has the constant ``numpy.ma.masked`` there.
     """
     # Who has made a masked array has loaded their module.
-    if "numpy.ma" not in sys.modules:
+    if type(value) is np.ndarray or "numpy.ma" not in sys.modules:
         return None
     if isinstance(value, (list, tuple)):
         is_hidden = map(operator.is_, value, repeat(np.ma.masked))

@@ -7,8 +7,11 @@ threads are all there before the first step and are kept to the end, so that
 two fits at once never wait for each other.
 
 Kernels release the GIL; what runs here between two pieces is a handful of
-Python instructions. Ctrl-C reaches the main thread between two pieces, stops
-the others at their next piece and is raised to the caller.
+Python instructions. A call of some hundred microseconds has not even the time
+to wake a thread: where its task is compiled altogether, the pool's threads
+stand by for the next such call and take its pieces without Python. Ctrl-C
+reaches the main thread between two pieces, stops the others at their next piece
+and is raised to the caller.
 """
 
 from __future__ import annotations
@@ -25,12 +28,22 @@ from functools import cache
 from pathlib import Path
 
 from fastrec.errors import DeviceError
+from fastrec.native.relay import Relay
 from fastrec.runtime.checks import whole_number
 
 # A signal that comes just before a wait does not end it; Ctrl-C is looked for this often.
 WAKE_SECONDS = 0.2
 # More than any machine has CPUs: a slip of the pen, which would start threads until there are none.
 MOST_THREADS = 4096
+
+# How long a thread stands by for another short call: some calls' time, and little of a CPU where
+# none comes.
+STAND_BY_SECONDS = 2e-4
+# Handing out a piece there costs next to nothing, so each is cut into so many.
+RELAY_PARTS = 4
+# A compiled task of more pieces than this for each thread is no short call: Ctrl-C would have to
+# wait for it.
+SHORT_PIECES = 64
 
 _pool_lock = threading.Lock()
 _pool: _Pool | None = None
@@ -134,7 +147,9 @@ def run_ranges(
     Parameters
     ----------
     task : callable of (start, stop)
-        Called from several threads at once on disjoint ranges.
+        Called from several threads at once on disjoint ranges. It may have an ``entry``, the
+        addresses of a C function ``(context, start, stop)`` that does the same, takes some ten
+        microseconds a piece and raises nothing, and of its context: for short calls.
     stop : int
         Number of rows; nothing is called for 0.
     grain : int
@@ -144,6 +159,15 @@ def run_ranges(
     """
     pieces = -(-stop // grain)
     helpers = min(resolve_threads(threads), pieces) - 1
+    entry = getattr(task, "entry", None)
+    if entry is not None and pieces <= SHORT_PIECES * (helpers + 1):
+        pool = _pool
+        if helpers < 1:
+            task(0, stop)
+            return
+        finer = max(1, grain // RELAY_PARTS)
+        if pool is not None and pool.relay.run(entry, stop, finer, helpers):
+            return
     tickets = itertools.count()
     cancelled = threading.Event()
 
@@ -158,7 +182,8 @@ def run_ranges(
             cancelled.set()
             raise
 
-    futures = _submit(work, helpers)
+    stands_by = entry is not None and helpers < available_cpus()
+    futures = _submit(work, helpers, stands_by)
     errors: list[BaseException] = []
     try:
         work()
@@ -175,8 +200,9 @@ def run_ranges(
 class _Handed:
     """Work that a pool has been given, to be run by one of its threads or cancelled."""
 
-    def __init__(self, work: Callable[[], None]) -> None:
+    def __init__(self, work: Callable[[], None], stands_by: bool) -> None:
         self._work = work
+        self.stands_by = stands_by
         self._error: BaseException | None = None
         self._turn = threading.Lock()  # whoever has it, the runner or who cancels, was first
         self._ended = threading.Lock()
@@ -214,15 +240,17 @@ class _Pool:
         self._size = size
         self._started = 0
         self._queue: queue.SimpleQueue[_Handed | None] = queue.SimpleQueue()
+        self.relay = Relay()
 
-    def submit(self, work: Callable[[], None]) -> _Handed:
-        """Hand work out; called under the lock of the pool."""
+    def submit(self, work: Callable[[], None], stands_by: bool) -> _Handed:
+        """Hand work out, after which a thread may stand by; called under the lock of the pool."""
         if self._started < self._size:
             name = f"fastrec-pool-{self._started}"
             threading.Thread(target=self._serve, name=name, daemon=True).start()
             self._started += 1
-        handed = _Handed(work)
+        handed = _Handed(work, stands_by)
         self._queue.put(handed)
+        self.relay.ring()
         return handed
 
     def _serve(self) -> None:
@@ -231,12 +259,17 @@ class _Pool:
             if handed is None:
                 return
             handed.run()
+            stands_by = handed.stands_by
             del handed  # an idle thread keeps nothing of its last call alive
+            bells = self.relay.bells
+            if stands_by and self._queue.empty():
+                self.relay.stand_by(bells, STAND_BY_SECONDS)
 
     def shutdown(self) -> None:
         """End the threads when what was handed out is done."""
         for _ in range(self._started):
             self._queue.put(None)
+        self.relay.ring()
 
 
 def _errors_of(future: _Handed, cancelled: threading.Event) -> list[BaseException]:
@@ -251,7 +284,7 @@ def _errors_of(future: _Handed, cancelled: threading.Event) -> list[BaseExceptio
             errors.append(interrupt)
 
 
-def _submit(work: Callable[[], None], count: int) -> list[_Handed]:
+def _submit(work: Callable[[], None], count: int, stands_by: bool) -> list[_Handed]:
     """Hand ``work`` to ``count`` threads of the process's pool, which grows to hold them.
 
     They are fewer where the system gives no more threads, and none at the end of the
@@ -269,7 +302,8 @@ def _submit(work: Callable[[], None], count: int) -> list[_Handed]:
             _pool = _Pool(_pool_size)
         with suppress(RuntimeError):
             for _ in range(count):
-                futures.append(_pool.submit(work))  # noqa: PERF401 (those before a refusal count)
+                # One by one: those before a refusal count.
+                futures.append(_pool.submit(work, stands_by))  # noqa: PERF401
     return futures
 
 

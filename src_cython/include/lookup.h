@@ -16,11 +16,12 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "atomics.h"
 #include "optimizers.h"
 #include "simd_math.h"
 
 #ifndef LOOKUP_AHEAD
-#define LOOKUP_AHEAD 64
+#define LOOKUP_AHEAD 128
 #endif
 #define LOOKUP_TOGETHER 4 /* rows that are added while a part of their sum is in a register */
 
@@ -30,14 +31,24 @@ static inline int64_t lookup_rows_ahead(int64_t width) {
     return rows < 1 ? 1 : rows > LOOKUP_AHEAD ? LOOKUP_AHEAD : rows;
 }
 
-/* Write rows ids[start, stop) of a matrix to the same places of `out`; `width` floats of each. */
-static void lookup_gather(const float *matrix, int64_t stride, int64_t width, const int32_t *ids,
-                          float *out, int64_t out_stride, int64_t start, int64_t stop) {
-    const int64_t ahead = lookup_rows_ahead(width), whole = width & ~(int64_t)15;
+/* Rows of a matrix that go to the same places of `out`; `width` floats of each. */
+typedef struct {
+    const float *matrix;
+    int64_t stride, width;
+    const int32_t *ids;
+    float *out;
+    int64_t out_stride;
+} LookupGather;
+
+/* Write rows ids[start, stop) of a LookupGather. */
+static void lookup_gather(const void *context, int64_t start, int64_t stop) {
+    const LookupGather *job = context;
+    const int64_t width = job->width, whole = width & ~(int64_t)15;
+    const int64_t ahead = lookup_rows_ahead(width);
     for (int64_t i = start; i < stop; i++) {
-        const float *row = matrix + ids[i] * stride;
-        const float *later = matrix + ids[i + ahead < stop ? i + ahead : i] * stride;
-        float *to = out + i * out_stride;
+        const float *row = job->matrix + job->ids[i] * job->stride;
+        const float *later = job->matrix + job->ids[i + ahead < stop ? i + ahead : i] * job->stride;
+        float *to = job->out + i * job->out_stride;
         int64_t c = 0;
         for (; c < whole; c += 16) {
             SIMD_PREFETCH(later + c);
@@ -48,63 +59,80 @@ static void lookup_gather(const float *matrix, int64_t stride, int64_t width, co
     }
 }
 
-/* sum += weights[r] * rows[r], in ascending r; the sum begins at zero where `fresh`. later[r] is
- * a row to ask for meanwhile. */
-SIMD_INLINE void lookup_add(const float *const *rows, const float *const *later,
-                            const float *weights, const int count, int fresh, int64_t width,
-                            float *sum) {
-    simd_float weight[LOOKUP_TOGETHER];
-    const int64_t whole = width & ~(int64_t)15;
-    int64_t c = 0;
-    for (int r = 0; r < count; r++) weight[r] = simd_set1(weights[r]);
-    for (; c < whole; c += 16) {
-        for (int r = 0; r < count; r++) SIMD_PREFETCH(later[r] + c);
-        for (int j = 0; j < 16; j += SIMD_LANES) {
-            simd_float part = fresh ? simd_set1(0.0f) : simd_load(sum + c + j);
-            for (int r = 0; r < count; r++)
-                part = simd_fma(weight[r], simd_load(rows[r] + c + j), part);
-            simd_store(sum + c + j, part);
+/* Bags of rows of a matrix: bag b is ids[offsets[b], offsets[b + 1]), each row times its weight where
+ * there are weights, the sum divided by the bag's length where `mean`. */
+typedef struct {
+    const float *matrix;
+    int64_t stride, width;
+    const int32_t *ids;
+    const int64_t *offsets;
+    const float *weights;
+    int mean;
+    float *out;
+    int64_t out_stride;
+} LookupBags;
+
+/* Columns of a bag that are summed in registers, of all its rows, before the next ones are. */
+#define LOOKUP_COLUMNS (8 * SIMD_LANES)
+
+/* A part of a bag's sum, as wide as LOOKUP_COLUMNS or one vector. Rows ahead of the one in hand are
+ * asked for: the same columns of this bag, then the first ones of what comes next, which is the bag
+ * itself with its next columns or, at the last ones, the ids that follow. */
+SIMD_INLINE void lookup_bag_part(const LookupBags *job, int64_t first, int64_t last, int64_t ahead,
+                                 int64_t end, int64_t c, const int vectors, int64_t next_c,
+                                 int64_t next_first, float *to) {
+    simd_float sum[8];
+    for (int j = 0; j < vectors; j++) sum[j] = simd_set1(0.0f);
+    for (int64_t i = first; i < last; i++) {
+        const float *row = job->matrix + job->ids[i] * job->stride + c;
+        const int is_here = i + ahead < last;
+        const int64_t place = is_here ? i + ahead : next_first + (i + ahead - last);
+        const float *later =
+            job->matrix + job->ids[place < end ? place : i] * job->stride + (is_here ? c : next_c);
+        for (int j = 0; j < vectors * SIMD_LANES; j += 16) SIMD_PREFETCH(later + j);
+        if (job->weights) {
+            const simd_float weight = simd_set1(job->weights[i]);
+            for (int j = 0; j < vectors; j++)
+                sum[j] = simd_fma(weight, simd_load(row + j * SIMD_LANES), sum[j]);
+        } else {
+            for (int j = 0; j < vectors; j++)
+                sum[j] = simd_add(sum[j], simd_load(row + j * SIMD_LANES));
         }
     }
-    if (c < width)
-        for (int r = 0; r < count; r++) SIMD_PREFETCH(later[r] + c);
-    for (; c < width; c++) {
-        float part = fresh ? 0.0f : sum[c];
-        for (int r = 0; r < count; r++) part += weights[r] * rows[r][c];
-        sum[c] = part;
-    }
+    for (int j = 0; j < vectors; j++) simd_store(to + c + j * SIMD_LANES, sum[j]);
 }
 
-/* Sums of bags [start, stop) of rows: bag b is ids[offsets[b], offsets[b + 1]), each row times its
- * weight where there are weights, the sum divided by the bag's length where `mean`. An empty bag
- * is zero. */
-static void lookup_bags(const float *matrix, int64_t stride, int64_t width, const int32_t *ids,
-                        const int64_t *offsets, const float *weights, int mean, float *out,
-                        int64_t out_stride, int64_t start, int64_t stop) {
-    const int64_t ahead = lookup_rows_ahead(width), end = offsets[stop];
-    const float ones[LOOKUP_TOGETHER] = {1.0f, 1.0f, 1.0f, 1.0f};
+/* Sums of bags [start, stop) of a LookupBags; an empty one is zero. */
+static void lookup_bags(const void *context, int64_t start, int64_t stop) {
+    const LookupBags *job = context;
+    const int64_t width = job->width, end = job->offsets[stop];
+    const int64_t ahead = lookup_rows_ahead(width < LOOKUP_COLUMNS ? width : LOOKUP_COLUMNS);
     for (int64_t b = start; b < stop; b++) {
-        const int64_t first = offsets[b], last = offsets[b + 1];
-        float *sum = out + b * out_stride;
-        const float *rows[LOOKUP_TOGETHER], *later[LOOKUP_TOGETHER];
-        for (int64_t i = first; i < last;) {
-            const int count = last - i < LOOKUP_TOGETHER ? 1 : LOOKUP_TOGETHER;
-            const float *own = weights ? weights + i : ones;
-            for (int r = 0; r < count; r++) {
-                const int64_t place = i + r + ahead;
-                rows[r] = matrix + ids[i + r] * stride;
-                later[r] = place < end ? matrix + ids[place] * stride : rows[r];
-            }
-            if (count == 1)
-                lookup_add(rows, later, own, 1, i == first, width, sum);
+        const int64_t first = job->offsets[b], last = job->offsets[b + 1];
+        float *sum = job->out + b * job->out_stride;
+        int64_t c = 0;
+        while (c + SIMD_LANES <= width) {
+            const int is_wide = c + LOOKUP_COLUMNS <= width;
+            const int64_t after = c + (is_wide ? LOOKUP_COLUMNS : SIMD_LANES);
+            const int is_last = after + SIMD_LANES > width;
+            const int64_t next_c = is_last ? 0 : after, next_first = is_last ? last : first;
+            if (is_wide)
+                lookup_bag_part(job, first, last, ahead, end, c, 8, next_c, next_first, sum);
             else
-                lookup_add(rows, later, own, LOOKUP_TOGETHER, i == first, width, sum);
-            i += count;
+                lookup_bag_part(job, first, last, ahead, end, c, 1, next_c, next_first, sum);
+            c = after;
         }
-        if (first == last) memset(sum, 0, (size_t)width * sizeof *sum);
-        if (mean && last - first > 1) {
+        for (; c < width; c++) {
+            float part = 0.0f;
+            for (int64_t i = first; i < last; i++) {
+                const float x = job->matrix[job->ids[i] * job->stride + c];
+                part += job->weights ? job->weights[i] * x : x;
+            }
+            sum[c] = part;
+        }
+        if (job->mean && last - first > 1) {
             const float share = 1.0f / (float)(last - first);
-            for (int64_t c = 0; c < width; c++) sum[c] *= share;
+            for (int64_t i = 0; i < width; i++) sum[i] *= share;
         }
     }
 }
@@ -206,6 +234,28 @@ SIMD_INLINE const float *lookup_gradient(const LookupGradients *all, int64_t pos
     return part->rows + (part->index ? part->index[place] : place) * part->stride;
 }
 
+/* sum += weights[r] * rows[r], in ascending r; the sum begins at zero where `fresh`. */
+SIMD_INLINE void lookup_add(const float *const *rows, const float *weights, const int count,
+                            int fresh, int64_t width, float *sum) {
+    simd_float weight[LOOKUP_TOGETHER];
+    const int64_t whole = width & ~(int64_t)15;
+    int64_t c = 0;
+    for (int r = 0; r < count; r++) weight[r] = simd_set1(weights[r]);
+    for (; c < whole; c += 16) {
+        for (int j = 0; j < 16; j += SIMD_LANES) {
+            simd_float part = fresh ? simd_set1(0.0f) : simd_load(sum + c + j);
+            for (int r = 0; r < count; r++)
+                part = simd_fma(weight[r], simd_load(rows[r] + c + j), part);
+            simd_store(sum + c + j, part);
+        }
+    }
+    for (; c < width; c++) {
+        float part = fresh ? 0.0f : sum[c];
+        for (int r = 0; r < count; r++) part += weights[r] * rows[r][c];
+        sum[c] = part;
+    }
+}
+
 /* The gradient of group k: its address, and in *scale what it is still to be multiplied with.
  * `buffer` holds a padded row. */
 static inline const float *lookup_group(const LookupPlan *plan, const LookupGradients *gradients,
@@ -220,9 +270,9 @@ static inline const float *lookup_group(const LookupPlan *plan, const LookupGrad
         for (int r = 0; r < count; r++)
             rows[r] = lookup_gradient(gradients, plan->positions[i + r], &weights[r]);
         if (count == 1)
-            lookup_add(rows, rows, weights, 1, fresh, width, buffer);
+            lookup_add(rows, weights, 1, fresh, width, buffer);
         else
-            lookup_add(rows, rows, weights, LOOKUP_TOGETHER, fresh, width, buffer);
+            lookup_add(rows, weights, LOOKUP_TOGETHER, fresh, width, buffer);
         i += count;
     }
     *scale = 1.0f;
@@ -264,6 +314,39 @@ static void lookup_update(const Optimizer *o, const LookupMatrix *matrix, const 
         optimizer_update_row(o, matrix->rows + row * matrix->stride, g, state, state + width,
                              matrix->n, scale * grad_scale);
     }
+}
+
+/* An update of all groups of a plan, by threads that take one of the buffers for each range. */
+typedef struct {
+    Optimizer optimizer;
+    LookupMatrix matrix;
+    LookupPlan plan;
+    const LookupGradients *gradients;
+    float grad_scale;
+    float *buffers; /* a padded row for each thread */
+    int64_t buffer_stride;
+    int32_t *taken; /* of each buffer whether a thread has it */
+    int64_t n_buffers;
+} LookupUpdate;
+
+static int64_t lookup_take_buffer(LookupUpdate *job) {
+    for (int64_t b = 0;; b = (b + 1) % job->n_buffers) {
+        int32_t is_free = 0;
+        if (ATOMIC_SWAP(job->taken + b, is_free, 1)) return b;
+    }
+}
+
+static void lookup_give_buffer(LookupUpdate *job, int64_t buffer) {
+    ATOMIC_WRITE(job->taken + buffer, 0);
+}
+
+/* Update the rows of groups [start, stop) of a LookupUpdate. */
+static void lookup_update_range(void *context, int64_t start, int64_t stop) {
+    LookupUpdate *job = context;
+    const int64_t own = lookup_take_buffer(job);
+    lookup_update(&job->optimizer, &job->matrix, &job->plan, job->gradients, job->grad_scale,
+                  job->buffers + own * job->buffer_stride, start, stop);
+    lookup_give_buffer(job, own);
 }
 
 /* The sum of squares of the gradients of groups [start, stop), for clipping by the norm; `buffer`

@@ -14,41 +14,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(_MSC_VER) && !defined(__clang__)
-#include <intrin.h>
-#include <windows.h>
-#define TEAM_ADD(p) ((int32_t)_InterlockedExchangeAdd((volatile long *)(p), 1))
-#define TEAM_SWAP(p, from, to)                                                                    \
-    (_InterlockedCompareExchange((volatile long *)(p), (to), (from)) == (from))
-#define TEAM_READ(p) ((int32_t)_InterlockedOr((volatile long *)(p), 0))
-#define TEAM_WRITE(p, v) ((void)_InterlockedExchange((volatile long *)(p), (v)))
-#define TEAM_YIELD() SwitchToThread()
-#define TEAM_SLEEP() Sleep(1)
-#else
-#include <sched.h>
-#include <time.h>
-#define TEAM_ADD(p) __atomic_fetch_add((p), 1, __ATOMIC_ACQ_REL)
-#define TEAM_SWAP(p, from, to)                                                                    \
-    __atomic_compare_exchange_n((p), &(from), (to), 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)
-#define TEAM_READ(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
-#define TEAM_WRITE(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
-#define TEAM_YIELD() sched_yield()
-#define TEAM_SLEEP()                                                                              \
-    do {                                                                                          \
-        const struct timespec nap = {0, 50000};                                                   \
-        nanosleep(&nap, NULL);                                                                    \
-    } while (0)
-#endif
-
-#if defined(__x86_64__) || defined(__i386__)
-#define TEAM_PAUSE() __builtin_ia32_pause()
-#elif defined(_M_X64)
-#define TEAM_PAUSE() _mm_pause()
-#elif defined(__aarch64__)
-#define TEAM_PAUSE() __asm__ volatile("yield")
-#else
-#define TEAM_PAUSE() ((void)0)
-#endif
+#include "atomics.h"
 
 /* Looks before a waiting thread gives its processor away, and then before it sleeps. Phases of a step
  * end within tens of microseconds of each other; who waits longer waits for a thread that has no
@@ -72,30 +38,30 @@ typedef struct {
 /* Make ready for `threads` ranks, none of which is inside; stamps may begin anew. */
 static void team_reset(Team *team, int32_t threads) {
     team->threads = threads;
-    TEAM_WRITE(&team->arrived, 0);
-    TEAM_WRITE(&team->aborted, 0);
+    ATOMIC_WRITE(&team->arrived, 0);
+    ATOMIC_WRITE(&team->aborted, 0);
     memset(team->claims, 0, 4 * team->most_tickets * sizeof *team->claims);
 }
 
-static void team_abort(Team *team) { TEAM_WRITE(&team->aborted, 1); }
+static void team_abort(Team *team) { ATOMIC_WRITE(&team->aborted, 1); }
 
 /* Wait until all threads are here; 0 where the team was aborted meanwhile. */
 static int team_meet(Team *team) {
-    const int32_t round = TEAM_READ(&team->round);
-    if (TEAM_READ(&team->aborted)) return 0;
-    if (TEAM_ADD(&team->arrived) + 1 == team->threads) {
-        TEAM_WRITE(&team->arrived, 0);
-        TEAM_WRITE(&team->round, (int32_t)((uint32_t)round + 1));
+    const int32_t round = ATOMIC_READ(&team->round);
+    if (ATOMIC_READ(&team->aborted)) return 0;
+    if (ATOMIC_ADD(&team->arrived, 1) + 1 == team->threads) {
+        ATOMIC_WRITE(&team->arrived, 0);
+        ATOMIC_WRITE(&team->round, (int32_t)((uint32_t)round + 1));
         return 1;
     }
-    for (int64_t looks = 0; TEAM_READ(&team->round) == round; looks++) {
-        if (TEAM_READ(&team->aborted)) return 0;
+    for (int64_t looks = 0; ATOMIC_READ(&team->round) == round; looks++) {
+        if (ATOMIC_READ(&team->aborted)) return 0;
         if (looks < TEAM_SPINS)
-            TEAM_PAUSE();
+            THREAD_PAUSE();
         else if (looks < TEAM_SPINS + TEAM_YIELDS)
-            TEAM_YIELD();
+            THREAD_YIELD();
         else
-            TEAM_SLEEP();
+            THREAD_SLEEP();
     }
     return 1;
 }
@@ -117,8 +83,8 @@ static inline TeamShare team_share(Team *team, int64_t rank, int64_t count, int3
 }
 
 static inline int team_claim(TeamShare *share, int64_t ticket) {
-    int32_t *claim = share->claims + ticket, before = TEAM_READ(claim);
-    return before != share->stamp && TEAM_SWAP(claim, before, share->stamp);
+    int32_t *claim = share->claims + ticket, before = ATOMIC_READ(claim);
+    return before != share->stamp && ATOMIC_SWAP(claim, before, share->stamp);
 }
 
 /* The next ticket for this rank, or -1. */

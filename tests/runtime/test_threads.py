@@ -196,7 +196,7 @@ def test_a_fork_within_a_call_gives_the_child_a_pool_of_its_own():
 
 def test_the_caller_works_alone_where_there_are_no_more_threads(monkeypatch):
     class Refusing:
-        def submit(self, _):
+        def submit(self, *_):
             raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(threads, "_pool", Refusing())
