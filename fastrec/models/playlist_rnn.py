@@ -70,6 +70,11 @@ class PlaylistRNN(GeneratesPlaylists, RecurrentModel):
     batching : {"sessions", "lanes"}
         A step takes whole sessions of like length, or one row of each of ``batch_size``
         lanes, where a lane that has ended takes the next session.
+    order : {"random", "time"}
+        An epoch takes sessions in random order, or by the time of their last event (of a log
+        without time, as they stand in it) and only mixed with their neighbours: what was heard
+        last is then learned last. With a constant learning rate this suits what moves on, as
+        news do.
     batch_size : int
         Sessions or lanes of a step. A step whose events would take more than about 220 MB
         has fewer sessions.
@@ -140,6 +145,7 @@ class PlaylistRNN(GeneratesPlaylists, RecurrentModel):
         input_dropout: float = 0.2,
         state_dropout: float = 0.1,
         batching: str = "sessions",
+        order: str = "random",
         batch_size: int = 128,
         truncation: int = 512,
         epochs: int = 8,
@@ -172,6 +178,7 @@ class PlaylistRNN(GeneratesPlaylists, RecurrentModel):
         self.input_dropout = input_dropout
         self.state_dropout = state_dropout
         self.batching = batching
+        self.order = order
         self.batch_size = batch_size
         self.truncation = truncation
         self.epochs = epochs

@@ -203,6 +203,7 @@ class RecurrentModel(RecurrentParams, VectorRecommender):
                 trainer,
                 sessions,
                 self.batching,
+                self.order,
                 limits,
                 Schedule(self.schedule, self.learning_rate, 0.0, self.epochs),
                 Draws(self.seed, len(run.history) - run.done_epochs),

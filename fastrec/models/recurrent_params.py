@@ -17,7 +17,7 @@ from fastrec.nn.optimizers import (
 )
 from fastrec.runtime import checks
 from fastrec.runtime.threads import resolve_threads
-from fastrec.training.rnn import BATCHINGS
+from fastrec.training.rnn import BATCHINGS, ORDERS
 from fastrec.training.schedule import SCHEDULES
 
 LOSSES = ("sampled_softmax", "softmax", "bpr_max", "top1_max")
@@ -51,6 +51,7 @@ class RecurrentParams:
     input_dropout: float
     state_dropout: float
     batching: str
+    order: str
     batch_size: int
     truncation: int
     optimizer: str
@@ -80,6 +81,7 @@ class RecurrentParams:
             if checks.real_number(name, getattr(self, name), 0, 1) == 1:
                 raise InputError(f"{name} must be below 1, or nothing is left; usual are 0 to 0.5")
         checks.one_of("batching", self.batching, tuple(BATCHINGS))
+        checks.one_of("order", self.order, ORDERS)
         checks.whole_number("batch_size", self.batch_size, maximum=1 << 20)
         checks.whole_number("truncation", self.truncation, maximum=1 << 20)
         checks.whole_number("epochs", self.epochs)

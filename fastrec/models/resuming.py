@@ -71,7 +71,7 @@ class Training:
 def fingerprint(log: Interactions) -> str:
     """Return a checksum of what a recurrent net reads of a log."""
     checksum = Checksum()
-    columns = [log.item, log.history_offsets, log.value, log.user]
+    columns = [log.item, log.history_offsets, log.value, log.user, log.time]
     columns += [log.context[name] for name in sorted(log.context)]
     columns += log.item_ids.to_arrays("items").values()
     for column in columns:

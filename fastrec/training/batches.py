@@ -11,6 +11,7 @@ seed alone.
 from __future__ import annotations
 
 import heapq
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -133,6 +134,12 @@ class Sessions:
         """How many events of each session are predicted, int64; -1 where none is known."""
         return np.diff(self.offsets) - 1
 
+    @property
+    def last_moments(self) -> np.ndarray:
+        """When the last event of each session was; without times, its place in the log."""
+        last = np.maximum(self.log.history_offsets[1:] - 1, 0)
+        return last if self.log.time is None else self.log.time[last]
+
     def places_of(self, block: Block) -> Ragged:
         """Return the places in the log of each row's events, and of the one after the last."""
         lengths = block.length.astype(np.int64) + 1
@@ -145,21 +152,29 @@ class Sessions:
         return self.row_of_code[self.log.item[places]].astype(np.int32, copy=False)
 
 
-def shuffled(targets: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Return the sessions that have something to predict, in random order."""
-    return random.permutation(np.flatnonzero(targets > 0))
+def sequence(
+    targets: np.ndarray, random: np.random.Generator, moments: np.ndarray | None = None
+) -> np.ndarray:
+    """Return the sessions that have something to predict, by ``moments`` or in random order."""
+    used = np.flatnonzero(targets > 0)
+    if moments is None:
+        return random.permutation(used)
+    return used[np.argsort(moments[used], kind="stable")]
 
 
 # Whole sessions
 
 
 def session_blocks(
-    targets: np.ndarray, limits: Limits, random: np.random.Generator
+    targets: np.ndarray,
+    limits: Limits,
+    random: np.random.Generator,
+    moments: np.ndarray | None = None,
 ) -> Iterator[Block]:
     """Yield blocks of steps that hold whole sessions of like length, in random order.
 
     Sessions are shuffled, sorted by length within chunks, and cut into batches, which
-    are shuffled again. A batch with sessions longer than a row is several steps, one
+    are shuffled again: all of them, or with ``moments`` those of a chunk. A batch with sessions longer than a row is several steps, one
     right after the other, in which less and less of its sessions are left.
 
     Parameters
@@ -169,15 +184,21 @@ def session_blocks(
     limits : Limits
     random : Generator
         Memory is 8 bytes a session and 8 bytes a batch.
+    moments : ndarray, shape (sessions,), or None
+        Take sessions in this order instead of a random one.
     """
-    order = shuffled(targets, random)
+    order = sequence(targets, random, moments)
     chunk = limits.batch_size * BATCHES_A_CHUNK
     for start in range(0, len(order), chunk):
         part = order[start : start + chunk]
         order[start : start + chunk] = part[np.argsort(targets[part], kind="stable")]
     bounds = _batch_bounds(np.minimum(targets[order], limits.row_events), limits)
     steps = _Gathering(limits.events_a_block)
-    for batch in random.permutation(len(bounds) - 1):
+    batches = len(bounds) - 1
+    near = batches if moments is None else BATCHES_A_CHUNK
+    spans = range(0, batches, max(1, near))
+    mixed = (start + random.permutation(min(near, batches - start)) for start in spans)
+    for batch in itertools.chain.from_iterable(mixed):
         sessions = order[bounds[batch] : bounds[batch + 1]][::-1]
         lengths = targets[sessions]
         sessions = sessions[np.argsort(-lengths, kind="stable")]
@@ -246,16 +267,19 @@ class _Gathering:
 
 
 def lane_blocks(
-    targets: np.ndarray, limits: Limits, random: np.random.Generator
+    targets: np.ndarray,
+    limits: Limits,
+    random: np.random.Generator,
+    moments: np.ndarray | None = None,
 ) -> Iterator[Block]:
     """Yield blocks of steps in which every lane goes on with its session by one row.
 
-    A lane whose session has ended takes the next one of the shuffled sessions in the
+    A lane whose session has ended takes the next one of the sequence of sessions in the
     following step, as in the session-parallel batches of Hidasi, Karatzoglou, Baltrunas,
     Tikk, "Session-based Recommendations with Recurrent Neural Networks" (2016). Takes
     what :func:`session_blocks` does.
     """
-    order = shuffled(targets, random)
+    order = sequence(targets, random, moments)
     row_events = limits.lane_events
     steps = -(-targets[order] // row_events)
     mean = float(np.minimum(targets[order], row_events).mean()) if len(order) else 1.0

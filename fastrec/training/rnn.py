@@ -23,6 +23,7 @@ from fastrec.training.loop import Meter
 from fastrec.training.schedule import Schedule
 
 BATCHINGS = {"sessions": session_blocks, "lanes": lane_blocks}
+ORDERS = ("random", "time")
 
 FeaturesAt = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 """Returns the feature rows of some places of the log and what they are multiplied with."""
@@ -92,6 +93,8 @@ class RnnEpochs:
         What is trained on.
     batching : str
         A key of ``BATCHINGS``.
+    order : str
+        One of ``ORDERS``.
     limits : Limits
         What steps and blocks may hold.
     schedule : Schedule
@@ -118,6 +121,7 @@ class RnnEpochs:
         trainer: Any,
         sessions: Sessions,
         batching: str,
+        order: str,
         limits: Limits,
         schedule: Schedule,
         draws: Draws,
@@ -128,6 +132,7 @@ class RnnEpochs:
     ) -> None:
         self._trainer, self._sessions, self._team = trainer, sessions, team
         self._plan, self._limits = BATCHINGS[batching], limits
+        self._moments = sessions.last_moments if order == "time" else None
         self._schedule, self._draws, self._features_at = schedule, draws, features_at
         self.place = place or Place()
         self._targets = sessions.targets
@@ -157,7 +162,7 @@ class RnnEpochs:
         key = self._draws.key(epoch)
         try:
             for number, block in enumerate(
-                self._plan(self._targets, self._limits, self._draws.order(epoch))
+                self._plan(self._targets, self._limits, self._draws.order(epoch), self._moments)
             ):
                 if number < place.block:
                     continue

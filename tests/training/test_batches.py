@@ -6,15 +6,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastrec as fr
-from fastrec.training.batches import Limits, Sessions, lane_blocks, session_blocks
+from fastrec.training.batches import (
+    BATCHES_A_CHUNK,
+    Limits,
+    Sessions,
+    lane_blocks,
+    session_blocks,
+)
 
 PLANS = {"sessions": session_blocks, "lanes": lane_blocks}
 
 
-def steps_of(plan, targets, limits, seed=1):
+def steps_of(plan, targets, limits, seed=1, moments=None):
     """The steps of an epoch, each a list of (session, begin, length, slot, fresh)."""
-    steps = []
-    for block in PLANS[plan](np.array(targets, np.int64), limits, np.random.default_rng(seed)):
+    steps, random = [], np.random.default_rng(seed)
+    for block in PLANS[plan](np.array(targets, np.int64), limits, random, moments):
         assert block.first_step == len(steps)
         assert block.events == block.length.sum()
         for first, last in zip(block.step_rows[:-1], block.step_rows[1:], strict=True):
@@ -32,13 +38,15 @@ def steps_of(plan, targets, limits, seed=1):
     truncation=st.sampled_from([1, 2, 7, 512]),
     events=st.integers(1, 50),
     block=st.integers(1, 200),
+    is_by_time=st.booleans(),
 )
 def test_a_plan_reads_every_session_to_its_end(
-    plan, targets, batch_size, truncation, events, block
+    plan, targets, batch_size, truncation, events, block, is_by_time
 ):
     limits = Limits(batch_size, truncation, events, block)
+    moments = -np.arange(len(targets)) if is_by_time else None
     done, kept = dict.fromkeys(range(len(targets)), 0), {}
-    for rows in steps_of(plan, targets, limits):
+    for rows in steps_of(plan, targets, limits, moments=moments):
         lengths = [length for _, _, length, _, _ in rows]
         slots = [slot for *_, slot, _ in rows if slot >= 0]
         assert 1 <= len(rows) <= batch_size
@@ -116,3 +124,28 @@ def test_a_row_reads_from_where_it_begins():
     blocks = list(session_blocks(sessions.targets, Limits(2, 2, 9, 9), np.random.default_rng(0)))
     rows = [row.tolist() for row in sessions.places_of(blocks[0])]
     assert rows == [[0, 1, 2], [2, 3]]
+
+
+@pytest.mark.parametrize("plan", PLANS)
+def test_sessions_by_time_are_mixed_with_their_neighbours_alone(plan):
+    count, batch = 3000, 4
+    moments = np.random.default_rng(2).permutation(count)
+    targets = np.random.default_rng(3).integers(1, 6, count)
+    limits = Limits(batch, 512, 1000, 400)
+    steps = steps_of(plan, targets, limits, moments=moments)
+    taken = [moments[session] for rows in steps for session, *_, fresh in rows if fresh]
+    assert sorted(taken) == list(range(count))
+    assert np.abs(np.array(taken) - np.arange(count)).max() < 2 * batch * BATCHES_A_CHUNK
+    drawn = [session for rows in steps_of(plan, targets, limits) for session, *_ in rows]
+    assert np.corrcoef(moments[drawn], np.arange(len(drawn)))[0, 1] < 0.1
+
+
+def test_moments_are_those_of_each_last_event():
+    log = fr.Interactions.from_arrays(
+        user=np.array([1, 0, 0, 1, 2]), item=np.arange(5), time=np.array([50, 7, 9, 20, 3])
+    )
+    known = np.array([0, 1, -1, 2, 3, -1], np.int32)
+    moments = Sessions.of(log, known).last_moments
+    assert sorted(moments.tolist()) == [3, 9, 50]
+    bare = fr.Interactions.from_sequences([[1, 2], [3], [4, 5, 6]])
+    assert Sessions.of(bare, np.zeros(7, np.int32)).last_moments.tolist() == [1, 2, 5]
