@@ -1,4 +1,4 @@
-"""What trains a model and what is asked of it, and a log in which long histories count no more."""
+"""What trains a model and what is asked of it; logs in which some rows count less than others."""
 
 from __future__ import annotations
 
@@ -39,3 +39,16 @@ def evenly_weighted(log: Interactions) -> Interactions:
     lengths = np.diff(log.history_offsets)
     value = np.repeat(1 / np.maximum(lengths - 1, 1), lengths)
     return replace(log, value=(value / value.mean()).astype(np.float32))
+
+
+def newest(log: Interactions, seconds: int, half_life: float) -> Interactions:
+    """Return the last ``seconds`` of a log whose ``value`` halves with each ``half_life`` of age.
+
+    What is read of the time before is lost with it: a history begins where the rest of it is.
+    """
+    import fastrec as fr
+
+    end = int(log.time.max())
+    _, late = fr.split_by_time(log, after=end - seconds, whole_histories=False)
+    value = 0.5 ** ((end - late.time) / half_life)
+    return replace(late, value=(value / value.mean()).astype(np.float32))

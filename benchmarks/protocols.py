@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import apps, carts, imdb, news, third_order, wiki
-from benchmarks.asked import Asked
+from benchmarks.asked import Asked, newest
 from benchmarks.harness import MissingDataError, data_folder
 from benchmarks.peers_texts import Gensim
 from benchmarks.texts import Text
@@ -72,9 +72,20 @@ class Begun:
     first: Any
 
 
+@dataclass(frozen=True)
+class Newest:
+    """An unfitted model that trains on the end of a log; see :func:`benchmarks.asked.newest`."""
+
+    model: Any
+    seconds: int
+    half_life: float
+
+
 def fit(model: Any, log: Interactions) -> tuple[Any, float]:
     """Train a model, and what it begins with; return it and the seconds of both."""
     start = time.perf_counter()
+    if isinstance(model, Newest):
+        return fit(model.model, newest(log, model.seconds, model.half_life))
     if isinstance(model, Begun):
         first, model = model.first.fit(log), model.model
         model.fit(log, item_vectors=first)

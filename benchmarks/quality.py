@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.harness import MissingDataError
-from benchmarks.protocols import PROTOCOLS, Begun, Outcome
+from benchmarks.protocols import PROTOCOLS, Begun, Newest, Outcome
 
 RECIPES = Path(__file__).parent / "recipes"
 
@@ -40,6 +40,9 @@ class Recipe:
         The file, whose comments say how the parameters were chosen.
     evenly_weighted : bool
         Whether the training log is weighted by :func:`benchmarks.asked.evenly_weighted`.
+    newest : dict
+        ``seconds`` and ``half_life`` of :func:`benchmarks.asked.newest`, which makes what the model
+        trains on; empty where it trains on all.
     params : dict
         The model's constructor arguments; ``"none"`` in the file is None.
     item_vectors : dict
@@ -61,6 +64,7 @@ class Recipe:
     model: str
     path: Path
     evenly_weighted: bool = False
+    newest: dict[str, Any] = field(default_factory=dict)
     params: dict[str, Any] = field(default_factory=dict)
     item_vectors: dict[str, Any] = field(default_factory=dict)
     seeds: tuple[int, ...] = ()
@@ -83,6 +87,7 @@ def recipes() -> dict[str, Recipe]:
             model=model,
             path=path,
             evenly_weighted=content.get("evenly_weighted", False),
+            newest=content.get("newest", {}),
             params=_params(content),
             item_vectors=content.get("item_vectors", {}),
             seeds=tuple(content.get("seeds", ())),
@@ -108,10 +113,10 @@ def new_model(recipe: Recipe, seed: int | None = None) -> Any:
         return [new_model(known[name], seed) for name in recipe.parts]
     seeded = {} if seed is None else {"seed": seed}
     model = model_class(recipe.model)(**(recipe.params | seeded))
-    if not recipe.item_vectors:
-        return model
-    first = model_class(recipe.item_vectors["model"])
-    return Begun(model, first(**(_params(recipe.item_vectors) | seeded)))
+    if recipe.item_vectors:
+        first = model_class(recipe.item_vectors["model"])
+        model = Begun(model, first(**(_params(recipe.item_vectors) | seeded)))
+    return Newest(model, **recipe.newest) if recipe.newest else model
 
 
 def measure(recipe: Recipe, hold_out: bool = False) -> dict[str, Any]:

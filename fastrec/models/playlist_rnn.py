@@ -87,8 +87,8 @@ class PlaylistRNN(GeneratesPlaylists, RecurrentModel):
     optimizer : {"adam", "adagrad", "row_adagrad", "sgd"}
         Vectors of items and features change where a step has touched them.
     learning_rate : float
-    schedule : {"constant", "linear", "cosine"}
-        How the rate falls to zero over all epochs, if it does.
+    schedule : {"constant", "linear", "cosine", "cooldown"}
+        How the rate falls to zero over all epochs, or over the last one, if it does.
     momentum : float
         Of ``"sgd"`` and ``"adagrad"``.
     weight_decay : float

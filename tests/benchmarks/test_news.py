@@ -1,4 +1,4 @@
-"""News: train is what came before the day, asked is what a session went on with on that day."""
+"""News: train is what came before the day, asked is what a user went on with on that day."""
 
 import numpy as np
 
@@ -6,23 +6,23 @@ import fastrec as fr
 from benchmarks import news
 
 DAY = news.DAY
-CLICKS = [  # user, session, item, time, device, referrer
-    ("ann", 1, "a", 10, "phone", "search"),
-    ("ann", 1, "b", 20, "phone", "search"),
-    ("bob", 2, "b", DAY - 5, "desk", "direct"),
-    ("bob", 2, "a", DAY, "desk", "direct"),
-    ("bob", 2, "new", DAY + 5, "desk", "search"),
-    ("eve", 3, "a", DAY + 7, "phone", "direct"),
-    ("eve", 3, "b", DAY + 9, "tablet", "direct"),
-    ("pia", 4, "b", DAY + 9, "phone", "direct"),
+CLICKS = [  # user, item, time, device, referrer
+    ("ann", "a", 10, "phone", "search"),
+    ("ann", "b", 20, "phone", "search"),
+    ("bob", "b", DAY - 5, "desk", "direct"),
+    ("bob", "a", DAY, "desk", "direct"),
+    ("bob", "new", DAY + 5, "desk", "search"),
+    ("bob", "b", DAY + 6, "desk", "search"),
+    ("eve", "a", DAY + 7, "phone", "direct"),
+    ("eve", "b", DAY + 9, "tablet", "direct"),
+    ("pia", "b", DAY + 9, "phone", "direct"),
 ]
 
 
 def asked():
-    user, session, item, time, device, referrer = map(list, zip(*CLICKS, strict=True))
+    user, item, time, device, referrer = map(list, zip(*CLICKS, strict=True))
     log = fr.Interactions.from_arrays(
         user=user,
-        session=session,
         item=item,
         time=time,
         context={"device": device, "referrer": referrer},
@@ -39,7 +39,7 @@ def test_only_what_came_before_the_day_trains():
     assert [train.item_ids.decode(row).tolist() for row in train.sequences()] == [["a", "b"], ["b"]]
 
 
-def test_each_click_of_the_day_is_asked_with_its_session_so_far():
+def test_each_click_on_something_new_is_asked_with_what_its_user_did_before():
     queries = asked().queries
     found = [
         (items_of(queries, history), items_of(queries, target))
