@@ -5,9 +5,9 @@ import pytest
 
 import fastrec as fr
 from benchmarks import quality
-from benchmarks.asked import Asked
+from benchmarks.asked import Asked, newest
 from benchmarks.protocols import Outcome, Protocol, fit
-from benchmarks.quality import Recipe, describe, measure
+from benchmarks.quality import Recipe, describe, measure, new_model
 
 
 def log_of(item):
@@ -62,6 +62,23 @@ def test_only_the_model_of_the_recipe_trains_on_weighted_rows(measured):
     measure(recipe(evenly_weighted=True))
     weighted = {type(model).__name__: data.train.value is not None for model, data in measured}
     assert weighted == {"Item2Vec": True, "Popularity": False}
+
+
+def test_the_newest_rows_train_and_count_the_more_the_newer():
+    log = fr.Interactions.from_arrays(
+        user=[0, 0, 0, 1, 1], item=[1, 2, 3, 1, 2], time=[0, 60, 100, 80, 90]
+    )
+    late = newest(log, seconds=40, half_life=20)
+    assert late.time.tolist() == [100, 80, 90]  # what was 40 before the end is left out
+    expected = np.array([1, 0.5, 0.5**0.5])
+    np.testing.assert_allclose(late.value, expected / expected.mean(), rtol=1e-6)
+
+
+def test_a_recipe_of_the_newest_rows_trains_on_these_alone():
+    unfitted = new_model(recipe("popularity", newest={"seconds": 30, "half_life": 9.0}))
+    log = fr.Interactions.from_arrays(user=[0, 0, 1], item=["a", "b", "b"], time=[0, 90, 99])
+    model, _ = fit(unfitted, log)
+    assert model.recommend([[]], k=2).items[0].tolist() == ["b", None]
 
 
 def test_a_peer_takes_turns_with_the_model_of_each_seed(measured):
