@@ -1,11 +1,11 @@
 """globo_news_10d: clicks on news, the last of ten days asked for, with device and referrer.
 
-A history is what a user did, in all sessions, in order of time. The first nine days train. Asked is
-each click of the tenth day that the user did something before: the clicks before it, on whatever
+A history is what a user did, in all sessions, in order of time. The first nine days train. Asked
+is each click of the tenth day that the user did something before: the clicks before it, on whatever
 day, are the history, and all articles that train knows are ranked but those of the history; the one
 click in eighty on an article that its user had read before is not asked. Articles that appeared on
-the tenth day are asked for as well, and missed: ``reachable`` is the share of the targets that train
-knows, the most that any Recall can be.
+the tenth day are asked for as well, and missed: ``reachable`` is the share of the targets that
+train knows, the most that any Recall can be.
 
 ``device`` and ``referrer`` come along as categories, in the log of each click and in the queries of
 the click that is asked for, whose device and referrer are known before what it shows.

@@ -174,8 +174,9 @@ def session_blocks(
     """Yield blocks of steps that hold whole sessions of like length, in random order.
 
     Sessions are shuffled, sorted by length within chunks, and cut into batches, which
-    are shuffled again: all of them, or with ``moments`` those of a chunk. A batch with sessions longer than a row is several steps, one
-    right after the other, in which less and less of its sessions are left.
+    are shuffled again: all of them, or with ``moments`` those of a chunk. A batch with
+    sessions longer than a row is several steps, one right after the other, in which less
+    and less of its sessions are left.
 
     Parameters
     ----------
