@@ -200,7 +200,7 @@ static void product_pack_panel_nn(const float *b, ptrdiff_t ldb, int64_t columns
 static void product_pack_panel_nt(const float *b, ptrdiff_t ldb, int64_t columns, int vectors,
                                   int64_t depth, float *panel) {
     const int64_t width = vectors * SIMD_LANES;
-    float edge[SIMD_LANES * SIMD_COLUMNS];
+    float edge[SIMD_LANES * SIMD_LANES]; /* copies fill whole vectors */
     simd_float lines[SIMD_COLUMNS];
     memset(edge, 0, sizeof edge);
     for (int64_t j = 0; j < width; j += SIMD_LANES)
@@ -212,8 +212,8 @@ static void product_pack_panel_nt(const float *b, ptrdiff_t ldb, int64_t columns
                 simd_load_columns(from, ldb, lines);
             } else {
                 for (int64_t r = 0; r < rows; r++)
-                    product_copy(from + r * ldb, steps, edge + r * SIMD_COLUMNS);
-                simd_load_columns(edge, SIMD_COLUMNS, lines);
+                    product_copy(from + r * ldb, steps, edge + r * SIMD_LANES);
+                simd_load_columns(edge, SIMD_LANES, lines);
             }
             for (int64_t s = 0; s < steps; s++) simd_store(panel + (i + s) * width + j, lines[s]);
         }
