@@ -23,7 +23,8 @@
 
 /* How many floats ahead a single panel asks for memory: a tile and a little more into the first
  * cache, 18 kB beyond that into the second. 9 to 24 and 36 to 148 rows measure the same at dim 128
- * (benchmarks.speed, row topk-batch1); without one of the two a batch of 1 takes a tenth to a fifth longer. */
+ * (benchmarks.speed, row topk-batch1); without one of the two a batch of 1 takes a tenth to a fifth
+ * longer. */
 #define TOPK_NEAR (17 * 128)
 #define TOPK_FAR (52 * 128)
 
