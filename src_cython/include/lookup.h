@@ -31,6 +31,10 @@ static inline int64_t lookup_rows_ahead(int64_t width) {
     return rows < 1 ? 1 : rows > LOOKUP_AHEAD ? LOOKUP_AHEAD : rows;
 }
 
+static inline void lookup_ask_for(const float *row, int64_t floats) {
+    for (int64_t c = 0; c < floats; c += 16) SIMD_PREFETCH(row + c);
+}
+
 /* Rows of a matrix that go to the same places of `out`; `width` floats of each. */
 typedef struct {
     const float *matrix;
@@ -157,39 +161,72 @@ static inline int64_t lookup_plan_bytes(int64_t n) {
            3 * ((int64_t)1 << LOOKUP_DIGIT_BITS) * (int64_t)sizeof(uint32_t);
 }
 
-/* Sort n ids in [0, rows) by id and position, n below 2^31, and fill the plan; a radix sort in as
- * few passes as the ids have digits. */
-static void lookup_plan(const int32_t *ids, int64_t n, int64_t rows, void *scratch,
-                        LookupPlan *plan) {
-    uint64_t *from = (uint64_t *)scratch, *to = from + n;
-    uint32_t *counts = (uint32_t *)(to + n);
+/* A radix sort of ids in [0, rows) goes through so many digits of so many bits. */
+typedef struct {
+    int passes, bits;
+    uint32_t size, mask; /* 2^bits, and that less 1 */
+} LookupDigits;
+
+/* Count the digits of n ids, and from that where the ids of each digit begin: `places` has a part for
+ * each pass. */
+static LookupDigits lookup_digits(const int32_t *ids, int64_t n, int64_t rows, uint32_t *places) {
     int bits = 1;
     while (bits < 31 && (int64_t)1 << bits < rows) bits++;
     const int passes = (bits + LOOKUP_DIGIT_BITS - 1) / LOOKUP_DIGIT_BITS;
     const int digit = (bits + passes - 1) / passes;
     const uint32_t size = (uint32_t)1 << digit, mask = size - 1;
-    memset(counts, 0, (size_t)passes * size * sizeof *counts);
+    memset(places, 0, (size_t)passes * size * sizeof *places);
     for (int64_t i = 0; i < n; i++) {
         const uint32_t id = (uint32_t)ids[i];
-        for (int pass = 0; pass < passes; pass++) counts[pass * size + (id >> pass * digit & mask)]++;
+        for (int pass = 0; pass < passes; pass++) places[pass * size + (id >> pass * digit & mask)]++;
     }
     for (int pass = 0; pass < passes; pass++) {
-        uint32_t *place = counts + pass * size, sum = 0;
-        const int shift = pass * digit;
+        uint32_t *place = places + pass * size, sum = 0;
         for (uint32_t d = 0; d < size; d++) {
             const uint32_t count = place[d];
             place[d] = sum;
             sum += count;
         }
+    }
+    return (LookupDigits){passes, digit, size, mask};
+}
+
+/* Sort n ids in [0, rows); n and scratch as for lookup_plan(). */
+static void lookup_sort(int32_t *ids, int64_t n, int64_t rows, void *scratch) {
+    int32_t *from = ids, *to = (int32_t *)scratch;
+    uint32_t *places = (uint32_t *)(to + n);
+    const LookupDigits digits = lookup_digits(ids, n, rows, places);
+    for (int pass = 0; pass < digits.passes; pass++) {
+        uint32_t *place = places + pass * digits.size;
+        const int shift = pass * digits.bits;
+        for (int64_t i = 0; i < n; i++)
+            to[place[(uint32_t)from[i] >> shift & digits.mask]++] = from[i];
+        int32_t *swapped = from;
+        from = to;
+        to = swapped;
+    }
+    if (from != ids) memcpy(ids, from, n * sizeof *ids);
+}
+
+/* Sort n ids in [0, rows) by id and position, n below 2^31, and fill the plan; a radix sort in as
+ * few passes as the ids have digits. */
+static void lookup_plan(const int32_t *ids, int64_t n, int64_t rows, void *scratch,
+                        LookupPlan *plan) {
+    uint64_t *from = (uint64_t *)scratch, *to = from + n;
+    uint32_t *places = (uint32_t *)(to + n);
+    const LookupDigits digits = lookup_digits(ids, n, rows, places);
+    for (int pass = 0; pass < digits.passes; pass++) {
+        uint32_t *place = places + pass * digits.size;
+        const int shift = pass * digits.bits;
         if (pass == 0)
             for (int64_t i = 0; i < n; i++) {
                 const uint32_t id = (uint32_t)ids[i];
-                to[place[id & mask]++] = (uint64_t)id << 32 | (uint32_t)i;
+                to[place[id & digits.mask]++] = (uint64_t)id << 32 | (uint32_t)i;
             }
         else
             for (int64_t i = 0; i < n; i++) {
                 const uint64_t pair = from[i];
-                to[place[(uint32_t)(pair >> 32) >> shift & mask]++] = pair;
+                to[place[(uint32_t)(pair >> 32) >> shift & digits.mask]++] = pair;
             }
         uint64_t *swapped = from;
         from = to;
@@ -304,9 +341,9 @@ static void lookup_update(const Optimizer *o, const LookupMatrix *matrix, const 
             const float *s = matrix->state + row * matrix->state_stride;
             const float *g =
                 lookup_gradient(gradients, plan->positions[plan->starts[k + ahead]], &scale);
-            for (int64_t c = 0; c < width; c += 16) SIMD_PREFETCH(w + c);
-            for (int64_t c = 0; c < slots; c += 16) SIMD_PREFETCH(s + c);
-            for (int64_t c = 0; c < width; c += 16) SIMD_PREFETCH(g + c);
+            lookup_ask_for(w, width);
+            lookup_ask_for(s, slots);
+            lookup_ask_for(g, width);
         }
         const float *g = lookup_group(plan, gradients, k, width, buffer, &scale);
         const int64_t row = plan->rows[k];

@@ -14,8 +14,9 @@
  *
  * Scores lie sample by sample, a column an event, so that every event has a lane of its own. The
  * samples are cut into groups. A group first sums up what the losses need of it, relative to its
- * own largest score (rnn_group_sums); when all groups have, each of them puts the sums together and
- * turns its scores into slopes, in place (rnn_group_slopes).
+ * own largest score (rnn_group_sums); when all groups have, their sums are put together
+ * (rnn_all_sums). The scores of a softmax are exponentials by then, and only lack a factor an event;
+ * those of the other losses are turned into slopes, in place (rnn_ranking_slopes).
  */
 #ifndef FASTREC_RNN_LOSSES_H
 #define FASTREC_RNN_LOSSES_H
@@ -119,9 +120,11 @@ static void rnn_group_sums(const RnnLoss *loss, float *scores, int64_t count, in
 }
 
 /* Put the sums of all groups together: `all` gets the largest score of all (of a softmax that of the
- * target too) and, relative to it, the total, and the other sums divided by it. */
+ * target too) and, relative to it, the total, and the other sums divided by it. What the slopes of a
+ * group's samples still lack goes to `factors`, a row a group: of a softmax, what makes exp(s - most)
+ * of the group a share of the total times the event's weight; of the others nothing, so 1. */
 static void rnn_all_sums(const RnnLoss *loss, const float *groups, int64_t count, int64_t events,
-                         const float *own, RnnSums all) {
+                         const float *own, const float *weight, RnnSums all, float *factors) {
     const int is_softmax = loss->kind <= RNN_SOFTMAX;
     for (int64_t e = 0; e < events; e += SIMD_LANES) {
         const simd_float y = simd_load(own + e);
@@ -141,6 +144,12 @@ static void rnn_all_sums(const RnnLoss *loss, const float *groups, int64_t count
         simd_store(all.mean + e, simd_mul(sums[1], inverse));
         simd_store(all.square + e, simd_mul(sums[2], inverse));
         simd_store(all.slope + e, simd_mul(sums[3], inverse));
+        const simd_float share = simd_mul(simd_load(weight + e), inverse);
+        for (int64_t g = 0; g < count; g++) {
+            const simd_float top = simd_load(groups + g * RNN_SUMS * events + e);
+            simd_store(factors + g * events + e,
+                       is_softmax ? simd_mul(share, rnn_exp_below(top, most)) : simd_set1(1.0f));
+        }
     }
 }
 
@@ -165,27 +174,13 @@ static float rnn_event_loss(const RnnLoss *loss, RnnSums all, const float *own, 
                                                                               : logf(chance));
 }
 
-/* Turn the scores of a group into slopes, `weight` times those of the losses. `most` is the
- * group's largest score. */
-static void rnn_group_slopes(const RnnLoss *loss, float *scores, int64_t count, int64_t events,
-                             const float *most, RnnSums all, const float *own,
-                             const float *weight) {
+/* Turn the scores of a group into slopes of a ranking loss, `weight` times those of the events. */
+static void rnn_ranking_slopes(const RnnLoss *loss, float *scores, int64_t count, int64_t events,
+                               RnnSums all, const float *own, const float *weight) {
     const simd_float one = simd_set1(1.0f), regularization = simd_set1(loss->regularization);
-    const int is_softmax = loss->kind <= RNN_SOFTMAX, is_bpr = loss->kind == RNN_BPR_MAX;
-    float *factor = all.square; /* free in a softmax */
-    if (is_softmax)
-        for (int64_t e = 0; e < events; e += SIMD_LANES)
-            simd_store(factor + e,
-                       simd_div(simd_mul(simd_load(weight + e),
-                                         rnn_exp_below(simd_load(most + e), simd_load(all.most + e))),
-                                simd_load(all.total + e)));
+    const int is_bpr = loss->kind == RNN_BPR_MAX;
     for (int64_t j = 0; j < count; j++) {
         float *row = scores + j * events;
-        if (is_softmax) {
-            for (int64_t e = 0; e < events; e += SIMD_LANES)
-                simd_store(row + e, simd_mul(simd_load(factor + e), simd_load(row + e)));
-            continue;
-        }
         for (int64_t e = 0; e < events; e += SIMD_LANES) {
             const simd_float real = simd_load(row + e), masked = simd_sub(real, simd_set1(RNN_MASKED));
             const simd_float s = simd_max(simd_set1(RNN_LOWEST), real), y = simd_load(own + e);

@@ -21,11 +21,11 @@
 #define RNN_FEWEST_ROWS 8     /* the rows of a register tile */
 #define RNN_TILES 4           /* into which small steps are cut */
 #define RNN_SAMPLE_GROUPS 8    /* into which samples are cut, as the sums over them are */
-#define RNN_FEWEST_SAMPLES 64
+#define RNN_SAMPLES_A_CHUNK 64 /* that are updated at once: their gradients stay in the first caches */
 #define RNN_GATHERED_AHEAD 8
 #define RNN_COLUMNS_A_TILE 192 /* of a weight matrix's gradient */
 #define RNN_FLOATS_A_CHUNK 8192
-#define RNN_GROUPS_A_CHUNK 64
+#define RNN_GROUPS_A_CHUNK 16
 
 /* What the steps of one call are made of; see the documentation of Trainer.run in rnn.pyx. */
 typedef struct {
@@ -60,10 +60,12 @@ typedef struct {
     double weight;
     int64_t *tile_slab, *slab_event; /* first slab of each tile; first event of each slab */
     int32_t *ids;                    /* the items of gradients: samples, targets, inputs */
+    uint8_t *is_shared;              /* of each sample: its row is one of `plan` */
     int64_t *token;                  /* place in the log of what each event hears */
     int32_t *row_of;                 /* row of each event */
     float *event_weight;             /* its share in the gradient */
-    LookupPlan plan, input_plan, feature_plan; /* input_plan only where rows are not tied */
+    LookupPlan plan; /* of targets' rows and, where tied, those of inputs: samples' gradients too */
+    LookupPlan input_plan, feature_plan; /* input_plan only where rows are not tied */
     int32_t *feature_rows, *feature_events;
     float *feature_scales;
 } RnnStep;
@@ -71,7 +73,7 @@ typedef struct {
 typedef struct {
     RnnNet *net;
     RnnLoss loss;
-    int64_t samples, group_samples, groups;
+    int64_t samples, chunks, group_samples, groups; /* groups are whole chunks */
     const uint64_t *noise; /* alias table; not for the full softmax, whose samples are all items */
     const float *log_q;    /* of each item, or NULL */
     uint32_t input_keep, state_keep; /* of 65536 */
@@ -97,6 +99,7 @@ typedef struct {
     float *output_gradients, *input_gradients, *feature_gradients, *bias_gradients;
     float *dense_gradients;
     double *event_loss;
+    LookupPlan event_plan; /* of targets, or of targets and inputs, alone */
     void *plan_scratch;
     float *thread_scratch;
     int64_t thread_floats;
@@ -127,6 +130,7 @@ static void rnn_place_step(const RnnTrainer *t, RnnStep *s, char **at, int64_t p
     s->slab_event = (int64_t *)rnn_take(at, (E + t->most_rows + 2) * 8);
     s->token = (int64_t *)rnn_take(at, E * 8);
     s->ids = (int32_t *)rnn_take(at, (positions + 16) * 4);
+    s->is_shared = (uint8_t *)rnn_take(at, t->samples);
     s->row_of = (int32_t *)rnn_take(at, E * 4);
     s->event_weight = rnn_take_floats(at, E);
     rnn_place_plan(&s->plan, at, positions);
@@ -159,8 +163,8 @@ static int64_t rnn_place(RnnTrainer *t, char *base, int64_t threads) {
     const int64_t in = net->in_stride, positions = K + (net->is_tied ? 2 : 1) * E;
     const int64_t sorted = E * t->most_features > positions ? E * t->most_features : positions;
     char *at = base;
-    t->group_samples = ((K + RNN_SAMPLE_GROUPS - 1) / RNN_SAMPLE_GROUPS + 15) & ~(int64_t)15;
-    if (t->group_samples < RNN_FEWEST_SAMPLES) t->group_samples = RNN_FEWEST_SAMPLES;
+    t->chunks = (K + RNN_SAMPLES_A_CHUNK - 1) / RNN_SAMPLES_A_CHUNK;
+    t->group_samples = (t->chunks + RNN_SAMPLE_GROUPS - 1) / RNN_SAMPLE_GROUPS * RNN_SAMPLES_A_CHUNK;
     t->groups = (K + t->group_samples - 1) / t->group_samples;
     for (int i = 0; i < 2; i++) rnn_place_step(t, &t->step[i], &at, K + 2 * E);
     for (int l = 0; l < net->layers; l++) rnn_place_layer(t, l, &at, E);
@@ -183,17 +187,19 @@ static int64_t rnn_place(RnnTrainer *t, char *base, int64_t threads) {
     t->feature_gradients = t->most_features ? rnn_take_floats(&at, E * in) : NULL;
     t->dense_gradients = rnn_take_floats(&at, net->dense_floats);
     t->event_loss = (double *)rnn_take(&at, E * 8);
+    rnn_place_plan(&t->event_plan, &at, (net->is_tied ? 2 : 1) * E);
     t->plan_scratch = rnn_take(&at, lookup_plan_bytes(sorted));
     t->lane_states = rnn_take_floats(&at, t->most_rows * net->state_floats);
     /* chunks of weights and of rows are the most tickets of a phase, or tiles of rows or columns */
     t->team.most_tickets = net->dense_floats / RNN_FLOATS_A_CHUNK +
-                           (positions + 2 * E + sorted) / RNN_GROUPS_A_CHUNK + t->most_rows +
+                           (4 * E + sorted) / RNN_GROUPS_A_CHUNK + t->chunks + t->most_rows +
                            net->layers * net->width + E + 16;
     t->team.claims = (int32_t *)rnn_take(&at, 4 * t->team.most_tickets * 4);
-    t->thread_floats = (product_scratch_floats(E, net->width, E) + 2 * RNN_ROWS_A_TILE * s +
-                        net->width + in + RNN_SUMS * E + 31) & ~(int64_t)15;
-    const int64_t packed = product_packed_floats(E, net->units); /* see rnn_pack_queries() */
-    if (t->thread_floats < packed) t->thread_floats = packed;
+    /* Beside what a product needs: the queries, packed; or sums and what rnn_train.h has behind. */
+    const int64_t packed = product_packed_floats(E, net->units);
+    const int64_t sums = (RNN_SUMS + t->groups) * E + RNN_SAMPLES_A_CHUNK * s + net->width + in;
+    t->thread_floats = (product_scratch_floats(E, net->width, E) +
+                        (packed > sums ? packed : sums) + 31) & ~(int64_t)15;
     t->thread_scratch = rnn_take_floats(&at, threads * t->thread_floats);
     return at - base;
 }
@@ -222,17 +228,40 @@ static void rnn_lay_out_features(const RnnTrainer *t, RnnStep *s, const RnnBatch
     lookup_plan(s->feature_rows, count, t->net->feature_rows, t->plan_scratch, &s->feature_plan);
 }
 
-/* Draw the samples of a step, and sort them: the thread that gathers their rows also updates them
- * later, as updates go through the rows in their order. */
+/* Draw the samples of a step, and sort them; of the full softmax they are all items. */
 static void rnn_draw_samples(const RnnTrainer *t, RnnStep *s) {
     uint64_t stream = random_substream(s->key, 1);
-    int64_t place = 0;
+    if (t->loss.kind == RNN_SOFTMAX) {
+        for (int64_t j = 0; j < t->samples; j++) s->ids[j] = (int32_t)j;
+        return;
+    }
     for (int64_t j = 0; j < t->samples; j++)
         s->ids[j] = alias_draw(t->noise, t->net->items, &stream);
-    lookup_plan(s->ids, t->samples, t->net->items, t->plan_scratch, &s->plan);
-    for (int64_t k = 0; k < s->plan.groups; k++)
-        for (int64_t i = s->plan.starts[k]; i < s->plan.starts[k + 1]; i++)
-            s->ids[place++] = s->plan.rows[k];
+    lookup_sort(s->ids, t->samples, t->net->items, t->plan_scratch);
+}
+
+/* Fill the plan of the rows that events touch as targets, or as targets and inputs: where samples have
+ * such a row, their gradients come first. */
+static void rnn_plan_outputs(const RnnTrainer *t, RnnStep *s) {
+    const LookupPlan *events = &t->event_plan;
+    const int64_t samples = t->samples, others = (t->net->is_tied ? 2 : 1) * s->events;
+    int64_t sample = 0;
+    int32_t place = 0;
+    lookup_plan(s->ids + samples, others, t->net->items, t->plan_scratch, &t->event_plan);
+    memset(s->is_shared, 0, samples);
+    for (int64_t k = 0; k < events->groups; k++) {
+        const int32_t row = s->plan.rows[k] = events->rows[k];
+        s->plan.starts[k] = place;
+        while (sample < samples && s->ids[sample] < row) sample++;
+        for (; sample < samples && s->ids[sample] == row; sample++) {
+            s->is_shared[sample] = 1;
+            s->plan.positions[place++] = (int32_t)sample;
+        }
+        for (int64_t i = events->starts[k]; i < events->starts[k + 1]; i++)
+            s->plan.positions[place++] = (int32_t)(samples + events->positions[i]);
+    }
+    s->plan.starts[events->groups] = place;
+    s->plan.groups = events->groups;
 }
 
 /* Lay out step `number` of the call: its events, its samples, and, sorted, the rows it touches. */
@@ -261,11 +290,8 @@ static void rnn_lay_out(RnnTrainer *t, const RnnBatches *b, int64_t number) {
     }
     s->tile_slab[s->tiles] = slab, s->slab_event[slab] = event;
     s->events = event, s->padded = (event + SIMD_LANES - 1) / SIMD_LANES * SIMD_LANES;
-    int32_t *samples = s->ids, *targets = samples + t->samples, *inputs = targets + event;
-    if (t->loss.kind == RNN_SOFTMAX)
-        for (int64_t j = 0; j < t->samples; j++) samples[j] = (int32_t)j;
-    else
-        rnn_draw_samples(t, s);
+    int32_t *targets = s->ids + t->samples, *inputs = targets + event;
+    rnn_draw_samples(t, s);
     s->weight = 0.0;
     for (int64_t e = 0; e < event; e++) {
         inputs[e] = b->tokens[s->token[e]], targets[e] = b->tokens[s->token[e] + 1];
@@ -275,8 +301,7 @@ static void rnn_lay_out(RnnTrainer *t, const RnnBatches *b, int64_t number) {
     const float share = s->weight > 0.0 ? (float)(1.0 / s->weight) : 0.0f;
     for (int64_t e = 0; e < s->padded; e++)
         s->event_weight[e] = e < event ? share * s->event_weight[e] : 0.0f;
-    lookup_plan(s->ids, t->samples + (net->is_tied ? 2 : 1) * event, net->items, t->plan_scratch,
-                &s->plan);
+    rnn_plan_outputs(t, s);
     if (!net->is_tied) lookup_plan(inputs, event, net->items, t->plan_scratch, &s->input_plan);
     if (b->feature_ids) rnn_lay_out_features(t, s, b);
 }

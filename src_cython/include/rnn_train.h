@@ -2,11 +2,12 @@
  *
  *   1  weights are packed for the products
  *   2  tiles of rows run forward through time; rows of samples are gathered
- *   3  groups of samples are scored, and summed up for the losses
- *   4  groups turn scores into slopes: gradients of samples and, in part, of queries
- *   5  tiles of rows run backward through time
- *   6  weights get their gradients, touched rows are updated, the next step is laid out
- *   7  weights are updated
+ *   3  groups of samples are scored, summed up for the losses and, in part, make the gradients of
+ *      queries; those of a ranking loss need what all groups know for that, and so a phase more
+ *   4  tiles of rows run backward through time; samples get their gradients, and their rows are
+ *      updated; the next step is laid out
+ *   5  weights get their gradients, and the other touched rows are updated
+ *   6  weights are updated
  *
  * The full back-propagation through time is that of Werbos (1990). A step's gradient is that of the
  * mean loss of its events. The state in which a row begins is a constant.
@@ -14,7 +15,6 @@
 #ifndef FASTREC_RNN_TRAIN_H
 #define FASTREC_RNN_TRAIN_H
 
-#include "rnn_output.h"
 #include "rnn_update.h"
 
 #define RNN_INPUT_STREAM 2
@@ -227,10 +227,11 @@ static void rnn_forward(RnnTrainer *t, const RnnStep *s, const RnnBatches *b, in
     rnn_make_queries(t, s, from, to);
 }
 
-/* Phase 5 */
+/* Phase 4 */
 
 /* The gradients of the states that are scored, from what the groups have made. */
-static void rnn_query_gradients(RnnTrainer *t, const RnnStep *s, int64_t from, int64_t to) {
+static void rnn_query_gradients(RnnTrainer *t, const RnnStep *s, RnnAll all, int64_t from,
+                                int64_t to) {
     const RnnNet *net = t->net;
     const int64_t stride = net->stride;
     for (int64_t e = from; e < to; e++) {
@@ -239,8 +240,7 @@ static void rnn_query_gradients(RnnTrainer *t, const RnnStep *s, int64_t from, i
         rnn_scaled(t->targets + e * stride, t->own_slope[e], d, stride);
         for (int64_t g = 0; g < t->groups; g++) {
             const float *part = t->group_queries + (g * s->events + e) * stride;
-            for (int64_t i = 0; i < stride; i += SIMD_LANES)
-                simd_store(d + i, simd_add(simd_load(d + i), simd_load(part + i)));
+            rnn_add(part, all.factors[g * s->padded + e], d, stride);
         }
         memset(d + net->units, 0, (stride - net->units) * sizeof(float));
         if (net->scale != 0.0f) {
@@ -291,15 +291,16 @@ static void rnn_input_gradients(RnnTrainer *t, const RnnStep *s, int64_t from, i
     }
 }
 
-static void rnn_backward(RnnTrainer *t, const RnnStep *s, int64_t tile, float *scratch) {
+static void rnn_backward(RnnTrainer *t, const RnnStep *s, int64_t tile, RnnAll all) {
     const RnnNet *net = t->net;
     const int64_t stride = net->stride, width = net->width;
     const int64_t from = rnn_tile_event(s, tile), to = rnn_tile_event(s, tile + 1);
-    rnn_query_gradients(t, s, from, to);
+    rnn_finish_events(t, s, all.sums, from, to);
+    rnn_query_gradients(t, s, all, from, to);
     for (int64_t l = net->layers - 1; l >= 0; l--) {
         const RnnLayer *layer = &net->layer[l];
         const float *gates = t->trace[l].gates + from * width;
-        rnn_backward_layer(t, s, l, tile, scratch);
+        rnn_backward_layer(t, s, l, tile, all.rest);
         if (l)
             product_packed(to - from, net->units, width, gates, width, t->w_back[l],
                            t->d_out + from * stride, stride, 0);
@@ -309,10 +310,10 @@ static void rnn_backward(RnnTrainer *t, const RnnStep *s, int64_t tile, float *s
         else
             memcpy(t->input_gradients + from * width, gates, (to - from) * width * sizeof(float));
     }
-    rnn_input_gradients(t, s, from, to, scratch);
+    rnn_input_gradients(t, s, from, to, all.rest);
 }
 
-/* Phase 6 */
+/* Phase 5 */
 
 static int64_t rnn_column_tiles(const RnnTrainer *t) {
     return (t->net->width + RNN_COLUMNS_A_TILE - 1) / RNN_COLUMNS_A_TILE;
@@ -391,25 +392,31 @@ static int rnn_train(RnnTrainer *t, const RnnBatches *b, int64_t rank) {
         if (!team_meet(team)) return 0;
         RNN_EACH(ticket, 0, 1) rnn_count_step(t);
         RNN_EACH(ticket, 1, 4 * net->layers) rnn_pack_weights(t, is_short, ticket);
-        if (!is_short && !team_meet(team)) return 0; /* what a short step packs is for phase 5 */
+        if (!is_short && !team_meet(team)) return 0; /* what a short step packs is for phase 4 */
         RNN_EACH(ticket, 2, s->tiles) rnn_forward(t, s, b, ticket, scratch);
         RNN_EACH(ticket, 3, t->groups) rnn_gather_samples(t, s, ticket);
         if (!team_meet(team)) return 0;
         rnn_pack_queries(t, s, scratch);
-        RNN_EACH(ticket, 4, t->groups) rnn_score(t, s, ticket, scratch);
+        RNN_EACH(ticket, 4, t->groups)
+            rnn_score(t, s, ticket, scratch,
+                      scratch + product_packed_floats(s->events, net->units));
         if (!team_meet(team)) return 0;
-        RNN_EACH(ticket, 5, t->groups) rnn_slopes(t, s, ticket, scratch);
-        if (!team_meet(team)) return 0;
-        RNN_EACH(ticket, 6, s->tiles) rnn_backward(t, s, ticket, scratch);
-        if (!team_meet(team)) return 0;
+        const RnnAll all = rnn_all(t, s, scratch);
+        if (!rnn_is_softmax(t)) {
+            RNN_EACH(ticket, 5, t->groups) rnn_slopes(t, s, ticket, all);
+            if (!team_meet(team)) return 0;
+        }
+        RNN_EACH(ticket, 6, s->tiles) rnn_backward(t, s, ticket, all);
         if (step + 1 < b->steps) RNN_EACH(ticket, 7, 1) rnn_lay_out(t, b, step + 1);
-        RNN_EACH(ticket, 8, weights)
+        RNN_EACH(ticket, 8, t->chunks) rnn_update_samples(t, s, ticket, all);
+        if (!team_meet(team)) return 0;
+        RNN_EACH(ticket, 9, weights)
             rnn_weight_gradients(t, s, ticket / (2 * columns), ticket % (2 * columns) >= columns,
                                  ticket % columns, scratch);
-        RNN_EACH(ticket, 9, rnn_row_chunks(t, s, b)) rnn_update_rows(t, s, ticket, scratch);
+        RNN_EACH(ticket, 10, rnn_row_chunks(t, s, b)) rnn_update_rows(t, s, ticket, scratch);
         if (!team_meet(team)) return 0;
         const float scale = rnn_clip_scale(t);
-        RNN_EACH(ticket, 10, rnn_dense_chunks(t)) rnn_update_dense(t, ticket, scale);
+        RNN_EACH(ticket, 11, rnn_dense_chunks(t)) rnn_update_dense(t, ticket, scale);
         if (rank == 0) {
             for (int64_t e = 0; e < s->events; e++) t->totals[0] += t->event_loss[e];
             t->totals[1] += s->weight;

@@ -117,6 +117,21 @@ def test_an_optimizer_is_that_of_the_reference(kind, network, level):
 
 
 @pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("kind", ["sampled_softmax", "bpr_max", "top1_max"])
+@pytest.mark.parametrize(("items", "negatives"), [(5, 129), (90, 200), (300, 700)])
+def test_an_item_that_is_drawn_often_is_updated_once(items, negatives, kind, level):
+    # Some of these items are targets or inputs, too, and some are drawn in several chunks.
+    model, batch, loss, noise = make_case(items, negatives, **NETWORKS["tied"] | {"biased": True})
+    if kind != "sampled_softmax":
+        loss = rnn.Loss(kind, negatives=loss.negatives, regularization=0.5)
+    case, optimizer = (model, batch, loss, noise), OPTIMIZERS["adagrad with momentum"]
+    training = parameters_after(case, optimizer=optimizer, rate=0.05, level=level)
+    total = train_reference(*case, optimizer, 0.05)
+    np.testing.assert_allclose(training.trainer.totals, total, rtol=1e-5)
+    assert_close(training.net.parameters(), model.parameters, 2e-4)
+
+
+@pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("clip", [0.01, 1000.0])
 def test_the_gradient_of_the_layers_is_clipped(clip, level):
     case = make_case()
