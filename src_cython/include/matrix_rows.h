@@ -37,17 +37,17 @@ static void rows_normalise(const float *rows, int64_t stride, int64_t n, int64_t
     }
 }
 
-/* Read every byte of n floats and do nothing else: the largest of them. Memory is asked for `near`
- * floats ahead into the first cache and `far` floats ahead into the second, or not with 0. */
-static float rows_read(const float *values, int64_t n, int64_t near, int64_t far) {
+/* Read every byte of n floats and do nothing else: the largest of them. Memory is asked for `ahead`
+ * floats ahead into the first cache and `far_ahead` floats ahead into the second, or not with 0. */
+static float rows_read(const float *values, int64_t n, int64_t ahead, int64_t far_ahead) {
     simd_float best[4] = {simd_set1(0.0f), simd_set1(0.0f), simd_set1(0.0f), simd_set1(0.0f)};
     float lanes[SIMD_LANES], largest = 0.0f;
     const int64_t step = 4 * SIMD_LANES;
     int64_t i = 0;
     for (; i + step <= n; i += step) {
         for (int64_t line = i; line < i + step; line += 16) {
-            if (near) SIMD_PREFETCH(values + line + near);
-            if (far) SIMD_PREFETCH_FAR(values + line + far);
+            if (ahead) SIMD_PREFETCH(values + line + ahead);
+            if (far_ahead) SIMD_PREFETCH_FAR(values + line + far_ahead);
         }
         best[0] = simd_max(best[0], simd_load(values + i));
         best[1] = simd_max(best[1], simd_load(values + i + SIMD_LANES));
