@@ -13,15 +13,16 @@ from typing import Any, Self
 
 import numpy as np
 
-from fastrec.data import Interactions, Queries, as_interactions
+from fastrec.data import Interactions, Queries, Ragged, as_interactions
 from fastrec.errors import InputError
 from fastrec.generation.network import rows_of
 from fastrec.models.generates import GeneratesPlaylists
 from fastrec.models.recurrent import RecurrentModel
+from fastrec.models.repeats import allowed_of, with_bonus
 from fastrec.models.resuming import checkpoint
 from fastrec.nn.network import RANDOM_LENGTH
 from fastrec.runtime import checks
-from fastrec.search import Recommendations, TopKIndex, Vectors
+from fastrec.search import Recommendations, TopK, TopKIndex, Vectors
 from fastrec.training.callbacks import Callback
 from fastrec.training.history import History
 
@@ -52,6 +53,13 @@ class PlaylistRNN(GeneratesPlaylists, RecurrentModel):
         What cosines are multiplied with, 8 to 20.
     bias : bool
         Whether each item's score has a bias.
+    repeat_bonus : float
+        Added to the scores of the items that a history holds when :meth:`rank` and
+        :meth:`recommend` are asked for items that were seen, too, as protocols of session data
+        are. Training predicts sessions that it has seen better than others, and so counts on
+        repetition less than it should: choose the bonus on held-out queries, 0 to 4 for cosines of
+        scale 16. The net, its sessions, likelihoods and playlists do not know of it, and it may
+        be set after ``fit``.
     loss : {"sampled_softmax", "softmax", "bpr_max", "top1_max"}
         Cross-entropy over the target and the negatives, or over all items (for small
         catalogues); or a ranking loss over the negatives.
@@ -136,6 +144,7 @@ class PlaylistRNN(GeneratesPlaylists, RecurrentModel):
         scores: str = "cosine",
         scale: float = 16.0,
         bias: bool = False,
+        repeat_bonus: float = 0.0,
         loss: str = "sampled_softmax",
         negatives: int = 2048,
         ns_exponent: float = 0.5,
@@ -169,6 +178,7 @@ class PlaylistRNN(GeneratesPlaylists, RecurrentModel):
         self.scores = scores
         self.scale = scale
         self.bias = bias
+        self.repeat_bonus = repeat_bonus
         self.loss = loss
         self.negatives = negatives
         self.ns_exponent = ns_exponent
@@ -299,6 +309,23 @@ class PlaylistRNN(GeneratesPlaylists, RecurrentModel):
             features = rows_of(asked, queries.histories.row_numbers)
         network = self._network
         return network.queries(network.encode(queries.histories, features, threads), threads)
+
+    def _ranked(
+        self,
+        queries: Queries,
+        vectors: np.ndarray,
+        k: int,
+        exclude: np.ndarray | Ragged | None,
+        allow: np.ndarray | Ragged | None,
+        threads: int | None,
+    ) -> TopK:
+        bonus = checks.real_number("repeat_bonus", self.repeat_bonus, minimum=0)
+        top = super()._ranked(queries, vectors, k, exclude, allow, threads)
+        if bonus == 0 or queries.exclude_seen:
+            return top
+        heard = allowed_of(queries.histories, allow, len(self.item_ids))
+        found = super()._ranked(queries, vectors, k, exclude, heard, threads)
+        return with_bonus(top, found, bonus)
 
     def recommend(
         self,

@@ -41,6 +41,7 @@ class RecurrentParams:
     scores: str
     scale: float
     bias: bool
+    repeat_bonus: float
     epochs: int
     loss: str
     negatives: int
@@ -69,6 +70,7 @@ class RecurrentParams:
     def _check_params(self) -> None:
         """Raise InputError for a parameter that is out of range."""
         self._architecture()
+        checks.real_number("repeat_bonus", self.repeat_bonus, minimum=0)
         checks.one_of("loss", self.loss, LOSSES)
         checks.whole_number("negatives", self.negatives, maximum=1 << 20)
         checks.real_number("ns_exponent", self.ns_exponent, -8, 8)

@@ -50,15 +50,24 @@ class VectorRecommender(Recommender):
         """Return the ``k`` best items of every query; see :meth:`Recommender.rank`."""
         self._check_fitted()
         exclude, allow = limits(queries, exclude, allow, len(self.item_ids))
-        top = self._search_index().search(
-            self._query_vectors(queries, threads),
-            k,
-            exclude=exclude,
-            allow=allow,
-            threads=threads,
-        )
+        vectors = self._query_vectors(queries, threads)
+        top = self._ranked(queries, vectors, k, exclude, allow, threads)
         top.clear(~self._can_answer(queries))
         return top
+
+    def _ranked(
+        self,
+        queries: Queries,
+        vectors: np.ndarray,
+        k: int,
+        exclude: np.ndarray | Ragged | None,
+        allow: np.ndarray | Ragged | None,
+        threads: int | None,
+    ) -> TopK:
+        """Search for what the queries' vectors ask for; see :meth:`rank`."""
+        return self._search_index().search(
+            vectors, k, exclude=exclude, allow=allow, threads=threads
+        )
 
     def _forget_answers(self) -> None:
         self._index = None

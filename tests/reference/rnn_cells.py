@@ -12,13 +12,10 @@ side by side in the columns:
 """
 
 import numpy as np
+from scipy.special import expit as sigmoid
 
 CELLS = ("tanh", "relu", "gru", "lstm")
 GATES = {"tanh": 1, "relu": 1, "gru": 3, "lstm": 4}
-
-
-def sigmoid(x):
-    return 0.5 * (1 + np.tanh(x / 2))
 
 
 def shapes(cell, units, width, one_hot=False):
