@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tests.reference import rnn_losses
-from tests.reference.differences import assert_slopes
+from tests.reference.differences import STEP, assert_slopes
 
 OPTIONS = [
     ("softmax", {}),
@@ -28,6 +28,8 @@ def test_a_loss_follows_finite_differences(name, options, count, seed, spread):
         "target": random.normal(size=1) * spread,
         "others": random.normal(size=count) * spread,
     }
+    if options.get("alpha"):  # no difference reaches across the corner of an ELU
+        assume(all(np.abs(array).min() > 10 * STEP for array in scores.values()))
     kept = random.random(count) < 0.8
     if options.get("log_q"):
         options = options | {"log_q": (random.normal(), random.normal(size=count))}
