@@ -18,6 +18,7 @@ from fastrec.errors import InputError
 from fastrec.generation.network import rows_of
 from fastrec.models.generates import GeneratesPlaylists
 from fastrec.models.recurrent import RecurrentModel
+from fastrec.models.recurrent_params import LARGEST_BONUS
 from fastrec.models.repeats import allowed_of, with_bonus
 from fastrec.models.resuming import checkpoint
 from fastrec.nn.network import RANDOM_LENGTH
@@ -319,7 +320,7 @@ class PlaylistRNN(GeneratesPlaylists, RecurrentModel):
         allow: np.ndarray | Ragged | None,
         threads: int | None,
     ) -> TopK:
-        bonus = checks.real_number("repeat_bonus", self.repeat_bonus, minimum=0)
+        bonus = checks.real_number("repeat_bonus", self.repeat_bonus, 0, LARGEST_BONUS)
         top = super()._ranked(queries, vectors, k, exclude, allow, threads)
         if bonus == 0 or queries.exclude_seen:
             return top

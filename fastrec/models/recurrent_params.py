@@ -28,6 +28,7 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {
     "row_adagrad": RowAdagrad,
 }
 MOST_LAYERS = 3
+LARGEST_BONUS = 1e3  # of which a score is still told apart
 
 
 class RecurrentParams:
@@ -70,7 +71,7 @@ class RecurrentParams:
     def _check_params(self) -> None:
         """Raise InputError for a parameter that is out of range."""
         self._architecture()
-        checks.real_number("repeat_bonus", self.repeat_bonus, minimum=0)
+        checks.real_number("repeat_bonus", self.repeat_bonus, 0, LARGEST_BONUS)
         checks.one_of("loss", self.loss, LOSSES)
         checks.whole_number("negatives", self.negatives, maximum=1 << 20)
         checks.real_number("ns_exponent", self.ns_exponent, -8, 8)

@@ -18,10 +18,8 @@ static void rnn_gather_samples(RnnTrainer *t, const RnnStep *s, int64_t group) {
     const int64_t stride = net->stride;
     for (int64_t j = first; j < end; j++) {
         const float *row = net->outputs + s->ids[j] * stride;
-        if (j + RNN_GATHERED_AHEAD < end) {
-            const float *later = net->outputs + s->ids[j + RNN_GATHERED_AHEAD] * stride;
-            for (int64_t i = 0; i < stride; i += 16) SIMD_PREFETCH(later + i);
-        }
+        if (j + RNN_GATHERED_AHEAD < end)
+            lookup_ask_for(net->outputs + s->ids[j + RNN_GATHERED_AHEAD] * stride, stride);
         t->sample_inverse[j] = net->scale != 0.0f ? rnn_inverse_length(row, stride) : 1.0f;
         rnn_scaled(row, t->sample_inverse[j], t->sampled + j * stride, stride);
         t->sample_offset[j] = net->bias ? net->bias[s->ids[j]] : 0.0f;

@@ -86,10 +86,9 @@ static void rnn_read_inputs(RnnTrainer *t, const RnnStep *s, const RnnBatches *b
     const int32_t *inputs = s->ids + t->samples + s->events;
     for (int64_t e = from; e < to; e++) {
         float *x = t->x + e * net->in_stride;
-        if (e + RNN_GATHERED_AHEAD < to) {
-            const float *later = net->inputs + inputs[e + RNN_GATHERED_AHEAD] * net->in_stride;
-            for (int64_t i = 0; i < net->in_stride; i += 16) SIMD_PREFETCH(later + i);
-        }
+        if (e + RNN_GATHERED_AHEAD < to)
+            lookup_ask_for(net->inputs + inputs[e + RNN_GATHERED_AHEAD] * net->in_stride,
+                           net->in_stride);
         t->input_inverse[e] = rnn_input_row(net, inputs[e], x);
         rnn_drop(s, RNN_INPUT_STREAM, e, t->input_keep, x, net->in_stride);
         if (b->feature_ids) {
@@ -183,10 +182,8 @@ static void rnn_make_queries(RnnTrainer *t, const RnnStep *s, int64_t from, int6
     for (int64_t e = from; e < to; e++) {
         float *q = t->queries + e * stride, *target = t->targets + e * stride;
         const float *row = net->outputs + targets[e] * stride;
-        if (e + RNN_GATHERED_AHEAD < to) {
-            const float *later = net->outputs + targets[e + RNN_GATHERED_AHEAD] * stride;
-            for (int64_t i = 0; i < stride; i += 16) SIMD_PREFETCH(later + i);
-        }
+        if (e + RNN_GATHERED_AHEAD < to)
+            lookup_ask_for(net->outputs + targets[e + RNN_GATHERED_AHEAD] * stride, stride);
         memcpy(q, out + e * stride, stride * sizeof(float));
         rnn_drop(s, RNN_STATE_STREAM, e, t->state_keep, q, stride);
         t->query_inverse[e] = t->target_inverse[e] = 1.0f;

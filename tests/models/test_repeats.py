@@ -93,7 +93,7 @@ def test_a_bonus_is_saved_and_evaluated(model, tmp_path):
     assert fr.evaluate(loaded, repeated, metrics=["recall@2"])["recall@2"] == 1.0
 
 
-@pytest.mark.parametrize("bonus", [-1, float("nan"), "2", None])
+@pytest.mark.parametrize("bonus", [-1, 1e9, float("nan"), "2", None])
 def test_a_bonus_that_is_none_is_refused(model, bonus):
     with pytest.raises(fr.InputError, match="repeat_bonus"):
         fr.PlaylistRNN(repeat_bonus=bonus).fit(LOG)
