@@ -21,6 +21,7 @@ from fastrec.models.recurrent import RecurrentModel
 from fastrec.models.recurrent_params import LARGEST_BONUS
 from fastrec.models.repeats import allowed_of, with_bonus
 from fastrec.models.resuming import checkpoint
+from fastrec.models.vector_model import Search
 from fastrec.nn.network import RANDOM_LENGTH
 from fastrec.runtime import checks
 from fastrec.search import Recommendations, TopK, TopKIndex, Vectors
@@ -57,10 +58,9 @@ class PlaylistRNN(GeneratesPlaylists, RecurrentModel):
     repeat_bonus : float
         Added to the scores of the items that a history holds when :meth:`rank` and
         :meth:`recommend` are asked for items that were seen, too, as protocols of session data
-        are. Training predicts sessions that it has seen better than others, and so counts on
-        repetition less than it should: choose the bonus on held-out queries, 0 to 4 for cosines of
-        scale 16. The net, its sessions, likelihoods and playlists do not know of it, and it may
-        be set after ``fit``.
+        are; from 0 to 1000, in the unit of scores. It costs a second search, of the histories'
+        items. Choose it on held-out queries, 0 to 4 for cosines of scale 16. The net, its
+        sessions, likelihoods and playlists do not know of it, and it may be set after ``fit``.
     loss : {"sampled_softmax", "softmax", "bpr_max", "top1_max"}
         Cross-entropy over the target and the negatives, or over all items (for small
         catalogues); or a ranking loss over the negatives.
@@ -311,22 +311,12 @@ class PlaylistRNN(GeneratesPlaylists, RecurrentModel):
         network = self._network
         return network.queries(network.encode(queries.histories, features, threads), threads)
 
-    def _ranked(
-        self,
-        queries: Queries,
-        vectors: np.ndarray,
-        k: int,
-        exclude: np.ndarray | Ragged | None,
-        allow: np.ndarray | Ragged | None,
-        threads: int | None,
-    ) -> TopK:
+    def _best(self, queries: Queries, allow: np.ndarray | Ragged | None, search: Search) -> TopK:
         bonus = checks.real_number("repeat_bonus", self.repeat_bonus, 0, LARGEST_BONUS)
-        top = super()._ranked(queries, vectors, k, exclude, allow, threads)
         if bonus == 0 or queries.exclude_seen:
-            return top
+            return search(allow)
         heard = allowed_of(queries.histories, allow, len(self.item_ids))
-        found = super()._ranked(queries, vectors, k, exclude, heard, threads)
-        return with_bonus(top, found, bonus)
+        return with_bonus(search(allow), search(heard), bonus)
 
     def recommend(
         self,

@@ -31,6 +31,7 @@ static inline int64_t lookup_rows_ahead(int64_t width) {
     return rows < 1 ? 1 : rows > LOOKUP_AHEAD ? LOOKUP_AHEAD : rows;
 }
 
+/* Ask for so many floats of a row. */
 static inline void lookup_ask_for(const float *row, int64_t floats) {
     for (int64_t c = 0; c < floats; c += 16) SIMD_PREFETCH(row + c);
 }

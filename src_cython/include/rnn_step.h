@@ -197,7 +197,9 @@ static int64_t rnn_place(RnnTrainer *t, char *base, int64_t threads) {
     t->team.claims = (int32_t *)rnn_take(&at, 4 * t->team.most_tickets * 4);
     /* Beside what a product needs: the queries, packed; or sums and what rnn_train.h has behind. */
     const int64_t packed = product_packed_floats(E, net->units);
-    const int64_t sums = (RNN_SUMS + t->groups) * E + RNN_SAMPLES_A_CHUNK * s + net->width + in;
+    const int64_t carried = 2 * RNN_ROWS_A_TILE, updated = RNN_SAMPLES_A_CHUNK;
+    const int64_t sums = (RNN_SUMS + t->groups) * E + (carried > updated ? carried : updated) * s +
+                         net->width + in;
     t->thread_floats = (product_scratch_floats(E, net->width, E) +
                         (packed > sums ? packed : sums) + 31) & ~(int64_t)15;
     t->thread_scratch = rnn_take_floats(&at, threads * t->thread_floats);
