@@ -1,7 +1,9 @@
 """Hold BLAS to one thread while our own threads are at work.
 
-threadpoolctl's limits belong to the whole process and cost half a millisecond,
-so they are set when the first caller enters and lifted when the last one leaves.
+Most libraries have one limit for the whole process, which is set when the first caller
+enters and lifted when the last one leaves. OpenMP counts for each thread by itself, so where
+a BLAS stands on it, every caller limits its own thread. To look for libraries costs a quarter
+of a millisecond, and only the first caller does.
 """
 
 from __future__ import annotations
@@ -9,13 +11,14 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import threadpoolctl
 
 _lock = threading.Lock()
 _holders = 0
 _limits: threadpoolctl.threadpool_limits | None = None
+_openmp: threadpoolctl.ThreadpoolController | None = None  # where a BLAS stands on it
 
 
 @contextmanager
@@ -24,14 +27,17 @@ def single_threaded_blas() -> Iterator[None]:
 
     Only libraries that are loaded already are limited: import what you call before the block.
     """
-    global _holders, _limits
+    global _holders, _limits, _openmp
     with _lock:
         if _holders == 0:
             _let_any_thread_set_limits()
-            _limits = threadpoolctl.threadpool_limits(limits=1, user_api="blas")
+            shared, _openmp = _libraries()
+            _limits = shared.limit(limits=1)
         _holders += 1
+        own = nullcontext() if _openmp is None else _openmp.limit(limits=1)
     try:
-        yield
+        with own:
+            yield
     finally:
         with _lock:
             _holders -= 1
@@ -40,6 +46,25 @@ def single_threaded_blas() -> Iterator[None]:
                 _limits.restore_original_limits()
                 _limits = None
                 _let_any_thread_set_limits()
+
+
+def _libraries() -> tuple[
+    threadpoolctl.ThreadpoolController, threadpoolctl.ThreadpoolController | None
+]:
+    """Return each BLAS with a limit of its own, and OpenMP if another BLAS takes that one's."""
+    loaded = threadpoolctl.ThreadpoolController()
+    on_openmp = [
+        library["filepath"]
+        for library in loaded.info()
+        if library["internal_api"] == "openblas" and library["threading_layer"] == "openmp"
+    ]
+    shared = [
+        library["filepath"]
+        for library in loaded.info()
+        if library["user_api"] == "blas" and library["filepath"] not in on_openmp
+    ]
+    openmp = loaded.select(user_api="openmp") if on_openmp else None
+    return loaded.select(filepath=shared), openmp
 
 
 def _let_any_thread_set_limits() -> None:

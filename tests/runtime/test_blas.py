@@ -1,7 +1,10 @@
 """BLAS is held to one thread exactly as long as somebody asks for it."""
 
 import multiprocessing
+import subprocess
+import sys
 import threading
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -13,10 +16,14 @@ from fastrec.runtime.blas import single_threaded_blas
 WAIT = 30
 
 
-def blas_threads():
+def blas_threads(layers=("pthreads", "openmp")):
+    """What this thread would have; a BLAS on OpenMP counts for each thread by itself."""
     np.ones((2, 2)) @ np.ones((2, 2))
-    # A BLAS on OpenMP, which other packages may bring, counts for each thread by itself.
-    return [pool["num_threads"] for pool in threadpool_info() if pool["internal_api"] == "openblas"]
+    return [
+        pool["num_threads"]
+        for pool in threadpool_info()
+        if pool["internal_api"] == "openblas" and pool["threading_layer"] in layers
+    ]
 
 
 @pytest.fixture(autouse=True)
@@ -48,19 +55,22 @@ def test_an_error_lifts_the_limit(before):
 
 def test_the_last_of_several_callers_lifts_the_limit(before):
     inside, may_leave = threading.Event(), threading.Event()
+    seen = []
 
     def hold():
         with single_threaded_blas():
             inside.set()
             may_leave.wait(WAIT)
+            seen.extend(blas_threads())
 
     other = threading.Thread(target=hold)
     with single_threaded_blas():
         other.start()
         assert inside.wait(WAIT)
-    assert set(blas_threads()) == {1}  # the other is still inside
+    assert set(blas_threads(["pthreads"])) == {1}  # the other is still inside
     may_leave.set()
     other.join(WAIT)
+    assert set(seen) == {1}
     assert blas_threads() == before
 
 
@@ -94,3 +104,11 @@ def test_a_child_that_was_forked_during_a_change_of_limits_does_not_hang():
         child.start()
     child.join(WAIT)
     assert child.exitcode == 0
+
+
+@pytest.mark.skipif(find_spec("faiss") is None, reason="faiss-cpu, whose BLAS is on OpenMP")
+def test_all_of_this_holds_beside_a_blas_on_openmp():
+    """In a process of its own, since a library stays once it is loaded."""
+    again = f"import sys, faiss, pytest; sys.exit(pytest.main([{__file__!r}, '-k', 'not beside']))"
+    done = subprocess.run([sys.executable, "-c", again], capture_output=True, text=True, timeout=99)
+    assert done.returncode == 0, done.stdout
