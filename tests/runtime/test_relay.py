@@ -52,7 +52,9 @@ def relay(monkeypatch):
 
 
 @needs_two_cpus
-def test_short_calls_find_threads_that_stand_by(relay):
+def test_short_calls_find_threads_that_stand_by(relay, monkeypatch):
+    # On a machine at work for others too, a thread may get its CPU back after its usual time.
+    monkeypatch.setattr(threads, "STAND_BY_SECONDS", 5.0)
     matrix, ids, offsets, expected = bags(200)
     for _ in range(CALLS):
         np.testing.assert_array_equal(bag(matrix, ids, offsets, threads=2), expected)
