@@ -86,7 +86,8 @@ cdef extern from "rnn_train.h":
 
     int rnn_gates(int cell) nogil
     int64_t rnn_layout(RnnNet *net, float *dense) nogil
-    int64_t rnn_place(RnnTrainer *trainer, char *base, int64_t threads) nogil
+    int64_t rnn_place_work(RnnTrainer *trainer, char *base, int64_t threads) nogil
+    int64_t rnn_place_own(RnnTrainer *trainer, char *base) nogil
     int rnn_train(RnnTrainer *trainer, const RnnBatches *batches, int64_t rank) nogil
     void team_reset(Team *team, int32_t threads) nogil
     void team_abort(Team *team) nogil
@@ -320,11 +321,15 @@ cdef class Trainer:
         The largest step that there will be; rows are also the lanes whose states are kept.
     threads : int
         Ranks of the team.
+    turns_with : Trainer or None
+        One of a net, losses and limits of the same kind, whose memory this one works in: they
+        never run at once.
     """
 
     cdef RnnTrainer trainer
     cdef Network network
     cdef list arrays
+    cdef object work
     cdef readonly object lane_states
     """float32 (max_rows, state_floats): what rows with a slot begin from and leave behind."""
 
@@ -335,9 +340,9 @@ cdef class Trainer:
                  float[:, ::1] feature_slots=None, double input_dropout=0.0,
                  double state_dropout=0.0, float clip=0.0, float bpr_regularization=0.0,
                  float elu=0.0, int64_t max_rows, int64_t max_events, int64_t max_features=0,
-                 int threads=1):
+                 int threads=1, Trainer turns_with=None):
         cdef RnnTrainer *t = &self.trainer
-        cdef char[::1] memory
+        cdef char[::1] work, own
         self.network = network
         self.arrays = [optimizer, noise, log_q, dense_slots, input_slots, output_slots, bias_slots,
                        feature_slots]
@@ -364,27 +369,31 @@ cdef class Trainer:
         t.most_rows = max_rows
         t.most_events = max_events
         t.most_features = max_features
-        block = np.zeros(rnn_place(t, NULL, threads) + 64, dtype=np.int8)
-        block = block[-block.ctypes.data % 64:]
-        memory = block
-        rnn_place(t, &memory[0], threads)
+        size = rnn_place_work(t, NULL, threads)
+        self.work = _lines(size) if turns_with is None else turns_with.work
+        if len(self.work) != size:
+            raise ValueError("a trainer takes turns with one of another kind")
+        work = self.work
+        rnn_place_work(t, &work[0], threads)
+        block = _lines(rnn_place_own(t, NULL))
+        own = block
+        rnn_place_own(t, &own[0])
         team_reset(&t.team, threads)
-        first = <uintptr_t>t.lane_states - <uintptr_t>&memory[0]
         floats = max_rows * network.net.state_floats
-        self.lane_states = block[first:first + 4 * floats].view(np.float32).reshape(max_rows, -1)
+        self.lane_states = block[:4 * floats].view(np.float32).reshape(max_rows, -1)
         self.arrays.append(block)
 
     @staticmethod
     def work_bytes(Network network, *, str loss, int64_t negatives, int64_t max_rows,
-                   int64_t max_events, int64_t max_features=0, int threads=1):
-        """Return the bytes that a trainer takes beside the arrays that it is given."""
+                   int64_t max_events, int64_t max_features=0, int threads=1, int trainers=1):
+        """Return the bytes that trainers who take turns have beside the arrays they are given."""
         cdef RnnTrainer t
         t.net = &network.net
         t.samples = network.net.items if loss == "softmax" else negatives
         t.most_rows = max_rows
         t.most_events = max_events
         t.most_features = max_features
-        return rnn_place(&t, NULL, threads)
+        return rnn_place_work(&t, NULL, threads) + trainers * rnn_place_own(&t, NULL)
 
     @property
     def steps_done(self):
@@ -474,6 +483,13 @@ cdef class Trainer:
         with nogil:
             finished = rnn_train(&self.trainer, &batches, rank)
         return bool(finished)
+
+
+cdef object _lines(int64_t size):
+    """Return zeros that begin with a cache line, int8."""
+    block = np.zeros(size + 64, dtype=np.int8)
+    first = -block.ctypes.data % 64
+    return block[first:first + size]
 
 
 cdef uint32_t _keep(double dropout):

@@ -174,6 +174,7 @@ class KeepsSessions(Base):
             kind = {
                 **self._network.architecture.to_dict(),
                 "items": len(self.item_ids),
+                "state_floats": self._network.zero_states(0).shape[1],
                 "weights": checksum.hexdigest(),
             }
             self._kind_of_states = kind

@@ -1,4 +1,4 @@
-"""What a recurrent recommender keeps and how it is trained: its net, checkpoints, files."""
+"""What a recurrent recommender keeps and how it is trained: its nets, checkpoints, files."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from fastrec.models.features import FeatureRows
 from fastrec.models.recurrent_params import RecurrentParams
 from fastrec.models.resuming import Training, place_in, prepare_run
 from fastrec.models.vector_model import VectorRecommender
+from fastrec.nn.ensemble import Ensemble
 from fastrec.nn.network import Architecture, RecurrentNetwork
 from fastrec.nn.optimizers import Optimizer
 from fastrec.runtime import isa
@@ -42,9 +43,9 @@ def slots_a_number(optimizer: Optimizer) -> int:
 
 
 class RecurrentModel(RecurrentParams, VectorRecommender):
-    """The net of a recommender, trained in steps; a subclass has the parameters."""
+    """The nets of a recommender, trained in steps; a subclass has the parameters."""
 
-    _network: RecurrentNetwork
+    _network: Ensemble
     _features: FeatureRows | None = None
     _fitted_features: dict[str, list[str]]
     _training: Training | None = None
@@ -57,15 +58,21 @@ class RecurrentModel(RecurrentParams, VectorRecommender):
     def _begin(self, log: Interactions) -> None:
         catalogue = Catalogue.of(log, self.min_count)
         self._features, self._fitted_features = self._features_of(log), self._feature_names()
-        self._network = RecurrentNetwork.new(
-            self._architecture(), len(catalogue.item_ids), self._feature_rows(), self.seed
+        self._network = Ensemble.new(
+            self._architecture(),
+            self.members,
+            len(catalogue.item_ids),
+            self._feature_rows(),
+            self.seed,
         )
         self._take(catalogue)
 
     def _extend(self, log: Interactions) -> None:
         """Take new items, categories and users into copies of the parameters."""
         asked = self._architecture().to_dict() | self._feature_names()
+        asked["members"] = self.members
         fitted = self._network.architecture.to_dict() | self._fitted_features
+        fitted["members"] = len(self._network.members)
         for name, value in asked.items():
             if value != fitted[name]:
                 raise InputError(
@@ -118,7 +125,7 @@ class RecurrentModel(RecurrentParams, VectorRecommender):
             self.batch_size,
             self.truncation,
             most,
-            max(1, PRODUCTS_A_BLOCK // (3 * products)),
+            max(1, PRODUCTS_A_BLOCK // (3 * products * self.members)),
         )
 
     def _team_size(self) -> int:
@@ -128,7 +135,7 @@ class RecurrentModel(RecurrentParams, VectorRecommender):
     def _step_bytes(
         self, network: RecurrentNetwork, rows: int, events: int, columns: int, threads: int
     ) -> int:
-        """Return what the compiled trainer takes for steps of so many rows and events."""
+        """Return what the compiled trainers take for steps of so many rows and events."""
         bytes_: int = isa.load("rnn").Trainer.work_bytes(
             network.compiled,
             loss=self.loss,
@@ -137,11 +144,12 @@ class RecurrentModel(RecurrentParams, VectorRecommender):
             max_events=events,
             max_features=columns,
             threads=threads,
+            trainers=self.members,
         )
         return bytes_
 
     def _slots(self, network: RecurrentNetwork) -> dict[str, np.ndarray]:
-        """Return the optimizer's state at its beginning, by the names of the compiled trainer."""
+        """Return a net's state of the optimizer at its beginning, by the trainer's names."""
         optimizer = self._optimizer()
         matrices: dict[str, np.ndarray | None] = {"output": network.outputs}
         matrices |= {"input": network.inputs, "feature": network.features}
@@ -175,32 +183,38 @@ class RecurrentModel(RecurrentParams, VectorRecommender):
     def _train(
         self, run: Run, log: Interactions, resumed: model_file.ModelFile | None = None
     ) -> None:
-        network, features = self._network, self._features
+        nets, features = self._network.members, self._features
         columns = len(features.context) + len(features.users) if features is not None else 0
         sessions = Sessions.of(log, Catalogue(self.item_ids, self.item_counts).rows_of(log))
-        limits = self._limits(network, columns)
+        limits = self._limits(nets[0], columns)
         rows, events = _largest_step(self.batching, limits, sessions.targets)
-        slots = self._slots(network)
+        slots = [self._slots(net) for net in nets]
+        noise = self._noise()
         with Team(self._team_size()) as team:
-            trainer = isa.load("rnn").Trainer(
-                network.compiled,
-                loss=self.loss,
-                negatives=self.negatives,
-                optimizer=self._optimizer().settings(),
-                **self._noise(),
-                **slots,
-                input_dropout=self.input_dropout,
-                state_dropout=self.state_dropout,
-                clip=self.clip,
-                bpr_regularization=self.bpr_regularization,
-                elu=self.elu,
-                max_rows=rows,
-                max_events=events,
-                max_features=columns,
-                threads=team.threads,
-            )
+            trainers: list[Any] = []
+            for net, own in zip(nets, slots, strict=True):
+                trainers.append(
+                    isa.load("rnn").Trainer(
+                        net.compiled,
+                        loss=self.loss,
+                        negatives=self.negatives,
+                        optimizer=self._optimizer().settings(),
+                        **noise,
+                        **own,
+                        input_dropout=self.input_dropout,
+                        state_dropout=self.state_dropout,
+                        clip=self.clip,
+                        bpr_regularization=self.bpr_regularization,
+                        elu=self.elu,
+                        max_rows=rows,
+                        max_events=events,
+                        max_features=columns,
+                        threads=team.threads,
+                        turns_with=trainers[0] if trainers else None,
+                    )
+                )
             epochs = RnnEpochs(
-                trainer,
+                trainers,
                 sessions,
                 self.batching,
                 self.order,
@@ -212,7 +226,7 @@ class RecurrentModel(RecurrentParams, VectorRecommender):
                 place=None if resumed is None else place_in(resumed),
             )
             run.events = epochs.events
-            self._training = Training(trainer, slots, epochs, log)
+            self._training = Training(trainers, slots, epochs, log)
             if resumed is not None:
                 self._training.restore(resumed)
 
@@ -228,8 +242,8 @@ class RecurrentModel(RecurrentParams, VectorRecommender):
 
     def _check_weights(self, epoch: int) -> None:
         """Raise where cosine scores, which are bounded, hide that the layers have blown up."""
-        dense = self._network.dense
-        largest = max(float(dense.max()), -float(dense.min()))
+        layers = [net.dense for net in self._network.members]
+        largest = max(max(float(dense.max()), -float(dense.min())) for dense in layers)
         if not largest <= LARGEST_WEIGHT:
             raise DivergedError(
                 f"the weights of the layers have grown to {largest:.3g} after epoch {epoch + 1}; "
@@ -245,7 +259,7 @@ class RecurrentModel(RecurrentParams, VectorRecommender):
         rows = features.count if features is not None else 0
         columns = len(features.context) + len(features.users) if features is not None else 0
         net = self._architecture()
-        parameters = 4 * net.parameter_floats(items, rows)
+        parameters = 4 * self.members * net.parameter_floats(items, rows)
         # Memory that nobody writes to takes no room: the kernel is asked about a net of this size.
         inputs = outputs = aligned_empty((items, stride_of(net.units)))
         if net.item_inputs != "tied":
@@ -264,11 +278,15 @@ class RecurrentModel(RecurrentParams, VectorRecommender):
             work += (4 if len(log) < 2**31 else 8) * len(log)
         bias = items if net.has_bias else 0
         optimizer = self._optimizer()
-        slots = 4 * (
-            slots_a_number(optimizer) * (net.dense_floats() + bias)
-            + optimizer.slots(net.units) * items
-            + optimizer.slots(net.input_columns)
-            * (rows + (items if net.item_inputs != "tied" else 0))
+        slots = (
+            4
+            * self.members
+            * (
+                slots_a_number(optimizer) * (net.dense_floats() + bias)
+                + optimizer.slots(net.units) * items
+                + optimizer.slots(net.input_columns)
+                * (rows + (items if net.item_inputs != "tied" else 0))
+            )
         )
         return {
             "parameters": parameters,
@@ -313,6 +331,7 @@ class RecurrentModel(RecurrentParams, VectorRecommender):
         return {
             **super()._state(),
             "architecture": self._network.architecture.to_dict(),
+            "members": len(self._network.members),
             "feature_names": self._fitted_features,
             "features": self._features.state() if self._features is not None else None,
         }
@@ -324,8 +343,11 @@ class RecurrentModel(RecurrentParams, VectorRecommender):
             raise ValueError("item_counts of another length than item_ids")
         features, self._fitted_features = state["features"], state["feature_names"]
         self._features = None if features is None else FeatureRows.restored(arrays, features)
-        self._network = RecurrentNetwork.restored(
-            Architecture(**state["architecture"]), arrays, len(catalogue.item_ids)
+        self._network = Ensemble.restored(
+            Architecture(**state["architecture"]),
+            state["members"],
+            arrays,
+            len(catalogue.item_ids),
         )
         self._take(catalogue)
 

@@ -28,6 +28,7 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {
     "row_adagrad": RowAdagrad,
 }
 MOST_LAYERS = 3
+MOST_MEMBERS = 64
 LARGEST_BONUS = 1e3  # of which a score is still told apart
 
 
@@ -42,6 +43,7 @@ class RecurrentParams:
     scores: str
     scale: float
     bias: bool
+    members: int
     repeat_bonus: float
     epochs: int
     loss: str
@@ -71,6 +73,7 @@ class RecurrentParams:
     def _check_params(self) -> None:
         """Raise InputError for a parameter that is out of range."""
         self._architecture()
+        checks.whole_number("members", self.members, maximum=MOST_MEMBERS)
         checks.real_number("repeat_bonus", self.repeat_bonus, 0, LARGEST_BONUS)
         checks.one_of("loss", self.loss, LOSSES)
         checks.whole_number("negatives", self.negatives, maximum=1 << 20)

@@ -13,6 +13,7 @@ import numpy as np
 from fastrec.data import Interactions
 from fastrec.errors import InputError
 from fastrec.native.checksum import Checksum
+from fastrec.nn.ensemble import name_of
 from fastrec.storage import model_file
 from fastrec.storage.model_file import ModelFile
 from fastrec.training.loop import Run
@@ -27,15 +28,16 @@ class Training:
 
     Attributes
     ----------
-    trainer : fastrec.native.<level>.rnn.Trainer
-    slots : dict of str to ndarray
-        The optimizer's state beside each array of parameters.
+    trainers : list of fastrec.native.<level>.rnn.Trainer
+        One for each net.
+    slots : list of dict of str to ndarray
+        Of each net the optimizer's state beside each array of parameters.
     epochs : RnnEpochs
     log : Interactions
     """
 
-    trainer: Any
-    slots: dict[str, np.ndarray]
+    trainers: list[Any]
+    slots: list[dict[str, np.ndarray]]
     epochs: RnnEpochs
     log: Interactions
     fingerprint: str | None = None
@@ -46,7 +48,7 @@ class Training:
         """Return the arrays and the state of a model's file, with those of the run beside them."""
         if self.fingerprint is None:
             self.fingerprint = fingerprint(self.log)
-        own = self.slots | {"lane_states": self.trainer.lane_states}
+        own = self._arrays()
         callbacks = []
         for number, callback in enumerate(run.callbacks):
             values, kept = callback._state()
@@ -54,7 +56,7 @@ class Training:
             callbacks.append([type(callback).__name__, values, list(kept)])
         training = {
             "place": self.epochs.place.to_dict(),
-            "steps_done": int(self.trainer.steps_done),
+            "steps_done": int(self.trainers[0].steps_done),
             "log": self.fingerprint,
             "callbacks": callbacks,
         }
@@ -63,9 +65,18 @@ class Training:
 
     def restore(self, saved: ModelFile) -> None:
         """Take the optimizer's state and the sessions under way from a checkpoint."""
-        for name, array in (self.slots | {"lane_states": self.trainer.lane_states}).items():
+        for name, array in self._arrays().items():
             array[...] = saved.arrays[f"{TRAINING}.{name}"]
-        self.trainer.steps_done = saved.state[TRAINING]["steps_done"]
+        for trainer in self.trainers:
+            trainer.steps_done = saved.state[TRAINING]["steps_done"]
+
+    def _arrays(self) -> dict[str, np.ndarray]:
+        """Return what is written and taken back, by name; not copied."""
+        return {
+            name_of(member, name): array
+            for member, (trainer, slots) in enumerate(zip(self.trainers, self.slots, strict=True))
+            for name, array in {**slots, "lane_states": trainer.lane_states}.items()
+        }
 
 
 def fingerprint(log: Interactions) -> str:

@@ -1,6 +1,6 @@
-"""The epochs of a recurrent net: a plan of steps, a team that runs them, a place to go on from.
+"""The epochs of recurrent nets: a plan of steps, a team that runs them, a place to go on from.
 
-Every block of steps is one call of the compiled trainer by all threads of the team.
+Every block of steps is one call of each net's compiled trainer by all threads of the team.
 Between two blocks the thread that called ``fit`` looks at the loss, tells the
 callbacks and prepares the next block; nothing is being written then, so that a
 checkpoint is whole.
@@ -8,14 +8,16 @@ checkpoint is whole.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from fastrec.errors import DivergedError, InputError
+from fastrec.nn.ensemble import seed_of
 from fastrec.runtime.random import generator, stream_key
 from fastrec.runtime.threads import Team
 from fastrec.training.batches import Block, Limits, Sessions, lane_blocks, session_blocks
@@ -41,8 +43,10 @@ class Place:
         Blocks of the next one that are done.
     events : int
         Events in these.
-    loss, weight : float
-        The summed loss of these events, and their summed weight.
+    losses : list of float
+        Of each net, the summed loss of these events; empty before the first.
+    weight : float
+        Their summed weight.
     seconds : float
         What these have taken.
     """
@@ -50,9 +54,14 @@ class Place:
     epoch: int = 0
     block: int = 0
     events: int = 0
-    loss: float = 0.0
+    losses: list[float] = field(default_factory=list)
     weight: float = 0.0
     seconds: float = 0.0
+
+    @property
+    def loss(self) -> float:
+        """The mean of the nets' losses."""
+        return sum(self.losses) / max(len(self.losses), 1)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields by name."""
@@ -77,18 +86,18 @@ class Draws:
         """Return the generator that orders the sessions of an epoch."""
         return generator(self.seed, "rnn", "order", self.past_epochs + epoch)
 
-    def key(self, epoch: int) -> int:
-        """Return the key of the stream that an epoch's steps draw from."""
-        return stream_key(self.seed, "rnn", "steps", self.past_epochs + epoch)
+    def key(self, epoch: int, member: int) -> int:
+        """Return the key of the stream that an epoch's steps of a net draw from."""
+        return stream_key(seed_of(self.seed, member), "rnn", "steps", self.past_epochs + epoch)
 
 
 class RnnEpochs:
-    """Runs a compiled ``Trainer`` over the sessions of a log, epoch by epoch.
+    """Runs compiled ``Trainer``s over the sessions of a log, epoch by epoch, block by block.
 
     Parameters
     ----------
-    trainer : fastrec.native.<level>.rnn.Trainer
-        What is read and written.
+    trainers : sequence of fastrec.native.<level>.rnn.Trainer
+        What is read and written, one for each net of an ensemble.
     sessions : Sessions
         What is trained on.
     batching : str
@@ -100,11 +109,11 @@ class RnnEpochs:
     schedule : Schedule
     draws : Draws
     team : Team
-        The threads of the fit.
+        The threads of the fit, which run one trainer after the other.
     features_at : callable or None
         The features of each event.
     place : Place or None
-        Where an earlier process was when it wrote the arrays that the trainer goes on with.
+        Where an earlier process was when it wrote the arrays that the trainers go on with.
 
     Attributes
     ----------
@@ -118,7 +127,7 @@ class RnnEpochs:
 
     def __init__(
         self,
-        trainer: Any,
+        trainers: Sequence[Any],
         sessions: Sessions,
         batching: str,
         order: str,
@@ -130,7 +139,7 @@ class RnnEpochs:
         features_at: FeaturesAt | None = None,
         place: Place | None = None,
     ) -> None:
-        self._trainer, self._sessions, self._team = trainer, sessions, team
+        self._trainers, self._sessions, self._team = trainers, sessions, team
         self._plan, self._limits = BATCHINGS[batching], limits
         self._moments = sessions.last_moments if order == "time" else None
         self._schedule, self._draws, self._features_at = schedule, draws, features_at
@@ -158,8 +167,9 @@ class RnnEpochs:
         place = self.place
         meter.details["skipped_sessions"] = self.skipped
         meter.go_on(place.events, place.loss, place.weight, place.seconds)
-        self._trainer.totals = place.loss, place.weight
-        key = self._draws.key(epoch)
+        for member, trainer in enumerate(self._trainers):
+            loss = place.losses[member] if place.losses else 0.0
+            trainer.totals = loss, place.weight
         try:
             for number, block in enumerate(
                 self._plan(self._targets, self._limits, self._draws.order(epoch), self._moments)
@@ -167,7 +177,7 @@ class RnnEpochs:
                 if number < place.block:
                     continue
                 rate = self._schedule.at(epoch + place.events / self.events)
-                self._train_block(block, key, rate)
+                self._train_block(block, epoch, rate)
                 place.block, place.events = number + 1, place.events + block.events
                 self._look(meter)
                 steps = block.first_step + block.steps
@@ -186,17 +196,18 @@ class RnnEpochs:
         self.place = Place(epoch + 1)
 
     def _look(self, meter: Meter) -> None:
-        """Take the trainer's totals."""
+        """Take the trainers' totals."""
         place = self.place
-        place.loss, place.weight = self._trainer.totals
+        place.losses = [trainer.totals[0] for trainer in self._trainers]
+        place.weight = self._trainers[0].totals[1]  # the same for all
         place.seconds = meter.seconds
         meter.update(place.events, place.loss, place.weight, "learning_rate")
 
-    def _train_block(self, block: Block, key: int, rate: float) -> None:
+    def _train_block(self, block: Block, epoch: int, rate: float) -> None:
         places = self._sessions.places_of(block)
         value = self._sessions.log.value
         ids, values = self._features_at(places.values) if self._features_at else (None, None)
-        arguments = (
+        rows = (
             self._sessions.items_at(places.values),
             places.offsets[:-1],
             block.length,
@@ -204,10 +215,13 @@ class RnnEpochs:
             block.fresh.view(np.uint8),
             block.step_rows,
             block.first_step,
-            key,
-            rate,
-            None if value is None else np.ascontiguousarray(value[places.values], np.float32),
-            ids,
-            values,
         )
-        self._team.run(lambda rank: self._trainer.run(rank, *arguments), self._trainer.abort)
+        weights = None if value is None else np.ascontiguousarray(value[places.values], np.float32)
+        for member, trainer in enumerate(self._trainers):
+            key = self._draws.key(epoch, member)
+            run = partial(_run, trainer, (*rows, key, rate, weights, ids, values))
+            self._team.run(run, trainer.abort)
+
+
+def _run(trainer: Any, arguments: tuple[Any, ...], rank: int) -> None:
+    trainer.run(rank, *arguments)

@@ -106,8 +106,9 @@ typedef struct {
     Team team;
 } RnnTrainer;
 
-/* Memory, in one piece: rnn_place() walks through what a trainer needs, and either measures it
- * (base NULL) or points to it. */
+/* Memory: what a trainer works with, and what is its own; trainers of like nets that take turns share
+ * the first. rnn_place_work() and then rnn_place_own() walk through it, and either measure it (base
+ * NULL) or point to it. */
 static char *rnn_take(char **at, int64_t bytes) {
     char *here = *at;
     *at += (bytes + 63) & ~(int64_t)63;
@@ -157,11 +158,17 @@ static void rnn_place_layer(RnnTrainer *t, int64_t l, char **at, int64_t E) {
     t->u_back[l] = rnn_take_floats(at, product_packed_floats(units, width));
 }
 
-static int64_t rnn_place(RnnTrainer *t, char *base, int64_t threads) {
+/* Positions of a plan that are sorted at once, at most. */
+static int64_t rnn_most_sorted(const RnnTrainer *t, int64_t E) {
+    const int64_t features = E * t->most_features;
+    const int64_t positions = t->samples + (t->net->is_tied ? 2 : 1) * E;
+    return features > positions ? features : positions;
+}
+
+static int64_t rnn_place_work(RnnTrainer *t, char *base, int64_t threads) {
     const RnnNet *net = t->net;
     const int64_t E = (t->most_events + 15) & ~(int64_t)15, K = t->samples, s = net->stride;
-    const int64_t in = net->in_stride, positions = K + (net->is_tied ? 2 : 1) * E;
-    const int64_t sorted = E * t->most_features > positions ? E * t->most_features : positions;
+    const int64_t in = net->in_stride;
     char *at = base;
     t->chunks = (K + RNN_SAMPLES_A_CHUNK - 1) / RNN_SAMPLES_A_CHUNK;
     t->group_samples = (t->chunks + RNN_SAMPLE_GROUPS - 1) / RNN_SAMPLE_GROUPS * RNN_SAMPLES_A_CHUNK;
@@ -188,13 +195,7 @@ static int64_t rnn_place(RnnTrainer *t, char *base, int64_t threads) {
     t->dense_gradients = rnn_take_floats(&at, net->dense_floats);
     t->event_loss = (double *)rnn_take(&at, E * 8);
     rnn_place_plan(&t->event_plan, &at, (net->is_tied ? 2 : 1) * E);
-    t->plan_scratch = rnn_take(&at, lookup_plan_bytes(sorted));
-    t->lane_states = rnn_take_floats(&at, t->most_rows * net->state_floats);
-    /* chunks of weights and of rows are the most tickets of a phase, or tiles of rows or columns */
-    t->team.most_tickets = net->dense_floats / RNN_FLOATS_A_CHUNK +
-                           (4 * E + sorted) / RNN_GROUPS_A_CHUNK + t->chunks + t->most_rows +
-                           net->layers * net->width + E + 16;
-    t->team.claims = (int32_t *)rnn_take(&at, 4 * t->team.most_tickets * 4);
+    t->plan_scratch = rnn_take(&at, lookup_plan_bytes(rnn_most_sorted(t, E)));
     /* Beside what a product needs: the queries, packed; or sums and what rnn_train.h has behind. */
     const int64_t packed = product_packed_floats(E, net->units);
     const int64_t carried = 2 * RNN_ROWS_A_TILE, updated = RNN_SAMPLES_A_CHUNK;
@@ -203,6 +204,19 @@ static int64_t rnn_place(RnnTrainer *t, char *base, int64_t threads) {
     t->thread_floats = (product_scratch_floats(E, net->width, E) +
                         (packed > sums ? packed : sums) + 31) & ~(int64_t)15;
     t->thread_scratch = rnn_take_floats(&at, threads * t->thread_floats);
+    return at - base;
+}
+
+static int64_t rnn_place_own(RnnTrainer *t, char *base) {
+    const RnnNet *net = t->net;
+    const int64_t E = (t->most_events + 15) & ~(int64_t)15;
+    char *at = base;
+    t->lane_states = rnn_take_floats(&at, t->most_rows * net->state_floats);
+    /* chunks of weights and of rows are the most tickets of a phase, or tiles of rows or columns */
+    t->team.most_tickets = net->dense_floats / RNN_FLOATS_A_CHUNK +
+                           (4 * E + rnn_most_sorted(t, E)) / RNN_GROUPS_A_CHUNK + t->chunks +
+                           t->most_rows + net->layers * net->width + E + 16;
+    t->team.claims = (int32_t *)rnn_take(&at, 4 * t->team.most_tickets * 4);
     return at - base;
 }
 

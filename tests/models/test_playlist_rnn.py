@@ -211,7 +211,7 @@ def test_memory_says_what_the_arrays_take():
         said = model.memory(log)
         model.fit(log)
         assert said["parameters"] == sum(a.nbytes for a in model._parameters().values())
-        slots = model._slots(model._network)
+        slots = model._slots(model._network.members[0])
         assert said["optimizer"] == sum(array.nbytes for array in slots.values())
         assert said["total"] == sum(said[part] for part in said if part != "total")
 

@@ -85,7 +85,7 @@ def test_a_saved_model_knows_its_features(tmp_path):
 def test_partial_fit_learns_new_categories_and_users():
     model = fr.PlaylistRNN(**SMALL, context=("device",), user_features=("home",))
     model.fit(log_of("device"))
-    before = model._network.features.copy()
+    before = model._network.members[0].features.copy()
     more = fr.Interactions.from_arrays(
         user=np.repeat(np.arange(15, 25), 2),
         item=[0, 3] * 10,
@@ -93,7 +93,7 @@ def test_partial_fit_learns_new_categories_and_users():
         context={"device": np.array(["radio"] * 20, object)},
     ).with_users({"id": np.arange(15, 25), "home": np.array(["west"] * 10, object)}, id="id")
     model.partial_fit(more)
-    assert len(model._network.features) == len(before) + 2
+    assert len(model._network.members[0].features) == len(before) + 2
     assert model.user_ids.ids.tolist() == list(range(25))
     top = model.recommend([[0]], 1, context={"device": ["radio"]}, users=[24])
     assert top.items[0, 0] == 3

@@ -189,7 +189,7 @@ def test_histories_in_arrays_of_any_kind_get_the_same_answers(model, form):
 
 
 def test_a_mapped_model_answers_as_the_one_in_memory(model, mapped):
-    assert not mapped._network.dense.flags.writeable
+    assert not mapped._network.members[0].dense.flags.writeable
     np.testing.assert_array_equal(
         mapped.recommend([[1, 2]], 5).items, model.recommend([[1, 2]], 5).items
     )

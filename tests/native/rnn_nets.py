@@ -207,6 +207,7 @@ class Training:
         max_events=400,
         columns=4,
         threads=1,
+        turns_with=None,
     ):
         self.net, self.rate, self.threads = Compiled(model, level), rate, threads
         self.slots = make_slots(self.net, optimizer)
@@ -232,6 +233,7 @@ class Training:
             max_events=max_events,
             max_features=columns,
             threads=threads,
+            turns_with=None if turns_with is None else turns_with.trainer,
         )
 
     def run(self, batch, *, first_step=0, step_rows=None, slots=None, fresh=None, key=KEY):

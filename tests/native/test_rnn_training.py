@@ -159,6 +159,33 @@ def test_a_call_for_each_step_trains_as_one_call_does(threads):
     assert_same_bits(whole, parts)
 
 
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("network", NETWORKS)
+def test_trainers_that_take_turns_train_as_each_alone_does(network, threads, level):
+    cases = [make_case(seed=seed, **NETWORKS[network]) for seed in (0, 1, 2)]
+    alone, turning = [], []
+    for model, _, loss, noise in cases:
+        options = {"noise": noise, "threads": threads, "level": level, "dropout": (0.2, 0.1)}
+        alone.append(Training(model, loss, **options))
+        turning.append(Training(model, loss, **options, turns_with=(turning or [None])[0]))
+    for first_step in (0, 3, 6):
+        for own, shared, (_, batch, *_) in zip(alone, turning, cases, strict=True):
+            for training in (own, shared):
+                training.run(batch, step_rows=STEPS, first_step=first_step)
+    for own, shared in zip(alone, turning, strict=True):
+        assert_same_bits(own, shared)
+        np.testing.assert_array_equal(own.trainer.lane_states, shared.trainer.lane_states)
+
+
+def test_trainers_of_other_limits_cannot_take_turns():
+    model, _, loss, noise = make_case()
+    with pytest.raises(ValueError, match="another kind"):
+        Training(
+            model, loss, noise=noise, max_events=999, turns_with=Training(model, loss, noise=noise)
+        )
+
+
 def test_another_key_draws_other_negatives():
     model, batch, loss, noise = make_case()
     one, other = (Training(model, loss, noise=noise) for _ in range(2))
