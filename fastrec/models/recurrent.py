@@ -180,6 +180,30 @@ class RecurrentModel(RecurrentParams, VectorRecommender):
             )
         return noise
 
+    def _trainers(self, slots: list[dict[str, np.ndarray]], **limits: int) -> list[Any]:
+        """Return a compiled trainer for each net; they take turns in one memory."""
+        trainers: list[Any] = []
+        noise = self._noise()
+        for net, own in zip(self._network.members, slots, strict=True):
+            trainers.append(
+                isa.load("rnn").Trainer(
+                    net.compiled,
+                    loss=self.loss,
+                    negatives=self.negatives,
+                    optimizer=self._optimizer().settings(),
+                    **noise,
+                    **own,
+                    input_dropout=self.input_dropout,
+                    state_dropout=self.state_dropout,
+                    clip=self.clip,
+                    bpr_regularization=self.bpr_regularization,
+                    elu=self.elu,
+                    **limits,
+                    turns_with=trainers[0] if trainers else None,
+                )
+            )
+        return trainers
+
     def _train(
         self, run: Run, log: Interactions, resumed: model_file.ModelFile | None = None
     ) -> None:
@@ -189,30 +213,14 @@ class RecurrentModel(RecurrentParams, VectorRecommender):
         limits = self._limits(nets[0], columns)
         rows, events = _largest_step(self.batching, limits, sessions.targets)
         slots = [self._slots(net) for net in nets]
-        noise = self._noise()
         with Team(self._team_size()) as team:
-            trainers: list[Any] = []
-            for net, own in zip(nets, slots, strict=True):
-                trainers.append(
-                    isa.load("rnn").Trainer(
-                        net.compiled,
-                        loss=self.loss,
-                        negatives=self.negatives,
-                        optimizer=self._optimizer().settings(),
-                        **noise,
-                        **own,
-                        input_dropout=self.input_dropout,
-                        state_dropout=self.state_dropout,
-                        clip=self.clip,
-                        bpr_regularization=self.bpr_regularization,
-                        elu=self.elu,
-                        max_rows=rows,
-                        max_events=events,
-                        max_features=columns,
-                        threads=team.threads,
-                        turns_with=trainers[0] if trainers else None,
-                    )
-                )
+            trainers = self._trainers(
+                slots,
+                max_rows=rows,
+                max_events=events,
+                max_features=columns,
+                threads=team.threads,
+            )
             epochs = RnnEpochs(
                 trainers,
                 sessions,
