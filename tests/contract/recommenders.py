@@ -14,6 +14,9 @@ MODELS = {
     "playlist-rnn": lambda **params: fr.PlaylistRNN(
         **{"units": 16, "epochs": 6, "batch_size": 16, "negatives": 20, **params}
     ),
+    "two nets": lambda **params: fr.PlaylistRNN(
+        **{"units": 17, "members": 2, "epochs": 6, "batch_size": 16, "negatives": 20, **params}
+    ),
 }
 """A factory per model, quick to fit on :func:`islands`."""
 
