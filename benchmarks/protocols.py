@@ -66,10 +66,17 @@ class Protocol:
 
 @dataclass(frozen=True)
 class Begun:
-    """An unfitted model whose item vectors begin as those of another one, trained first."""
+    """An unfitted model whose item vectors begin as those of others, trained first.
+
+    Attributes
+    ----------
+    model : Model
+    firsts : tuple of Model
+        One for all members of the model, or one for each, with None for a random start.
+    """
 
     model: Any
-    first: Any
+    firsts: tuple[Any, ...]
 
 
 @dataclass(frozen=True)
@@ -87,8 +94,9 @@ def fit(model: Any, log: Interactions) -> tuple[Any, float]:
     if isinstance(model, Newest):
         return fit(model.model, newest(log, model.seconds, model.half_life))
     if isinstance(model, Begun):
-        first, model = model.first.fit(log), model.model
-        model.fit(log, item_vectors=first)
+        firsts = [None if first is None else first.fit(log) for first in model.firsts]
+        model = model.model
+        model.fit(log, item_vectors=firsts[0] if len(firsts) == 1 else firsts)
     else:
         model.fit(log)
     return model, time.perf_counter() - start

@@ -24,6 +24,7 @@ from benchmarks.harness import MissingDataError
 from benchmarks.protocols import PROTOCOLS, Begun, Newest, Outcome
 
 RECIPES = Path(__file__).parent / "recipes"
+SEEDS_APART = 100  # from a row's seed to the next one's, for what each trains first
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,8 @@ class Recipe:
         The model's constructor arguments; ``"none"`` in the file is None.
     item_vectors : dict
         ``model`` and ``params`` of what is trained first, whose item vectors the model begins with;
-        empty where it begins at random.
+        empty where it begins at random. With ``members`` so many of the model's members begin
+        with one each, of seeds of their own, and the others at random.
     seeds : tuple of int
         A row is the mean over a model of each; empty where ``params`` says it all.
     parts : tuple of str
@@ -114,9 +116,22 @@ def new_model(recipe: Recipe, seed: int | None = None) -> Any:
     seeded = {} if seed is None else {"seed": seed}
     model = model_class(recipe.model)(**(recipe.params | seeded))
     if recipe.item_vectors:
-        first = model_class(recipe.item_vectors["model"])
-        model = Begun(model, first(**(_params(recipe.item_vectors) | seeded)))
+        model = Begun(model, _firsts(recipe.item_vectors, model, seed))
     return Newest(model, **recipe.newest) if recipe.newest else model
+
+
+def _firsts(item_vectors: dict[str, Any], model: Any, seed: int | None) -> tuple[Any, ...]:
+    """Return the unfitted models whose item vectors the members of ``model`` begin with."""
+    from fastrec.models import model_class
+
+    first = model_class(item_vectors["model"])
+    params = _params(item_vectors)
+    members = item_vectors.get("members")
+    if members is None:
+        return (first(**(params | ({} if seed is None else {"seed": seed}))),)
+    seeds = [SEEDS_APART * (seed or 0) + member for member in range(members)]
+    random = [None] * (model.members - members)
+    return (*(first(**(params | {"seed": own})) for own in seeds), *random)
 
 
 def measure(recipe: Recipe, hold_out: bool = False) -> dict[str, Any]:

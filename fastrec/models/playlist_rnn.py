@@ -17,12 +17,12 @@ from fastrec.data import Interactions, Queries, Ragged, as_interactions
 from fastrec.errors import InputError
 from fastrec.generation.network import rows_of
 from fastrec.models.generates import GeneratesPlaylists
+from fastrec.models.item_starts import begin_with, starts_of
 from fastrec.models.recurrent import RecurrentModel
 from fastrec.models.recurrent_params import LARGEST_BONUS
 from fastrec.models.repeats import allowed_of, with_bonus
 from fastrec.models.resuming import checkpoint
 from fastrec.models.vector_model import Search
-from fastrec.nn.network import RANDOM_LENGTH
 from fastrec.runtime import checks
 from fastrec.search import Recommendations, TopK, TopKIndex, Vectors
 from fastrec.training.callbacks import Callback
@@ -244,9 +244,10 @@ class PlaylistRNN(GeneratesPlaylists, RecurrentModel):
         ----------
         data, validation, callbacks, progress
             As in :meth:`Recommender.fit`.
-        item_vectors : Vectors, a model that has ``item_vectors``, or None
+        item_vectors : Vectors, a model that has ``item_vectors``, None, or a list of these
             Where the vectors that items are read by begin; other items begin at random. For
-            cosines only their directions are taken, at the length that random ones have.
+            cosines only their directions are taken, at the length that random ones have. A list
+            has one for each of the ``members``, of which those with None begin at random.
         resume : path or None
             What a :class:`fastrec.Checkpoint` of an interrupted ``fit`` or ``partial_fit`` has
             written. With the same log, parameters and callbacks the result has the same bits
@@ -255,11 +256,12 @@ class PlaylistRNN(GeneratesPlaylists, RecurrentModel):
         Raises
         ------
         InputError
-            Besides what :meth:`Recommender.fit` raises: vectors of another length, or a
-            checkpoint of other parameters or another log.
+            Besides what :meth:`Recommender.fit` raises: vectors of another length, a list of
+            another length than ``members``, or a checkpoint of other parameters or another log.
         """
         if resume is None:
-            self._given_vectors = None if item_vectors is None else _vectors_of(item_vectors)
+            self._check_params()
+            self._given_vectors = starts_of(item_vectors, self.members)
             try:
                 return super().fit(
                     data, validation=validation, callbacks=callbacks, progress=progress
@@ -277,33 +279,10 @@ class PlaylistRNN(GeneratesPlaylists, RecurrentModel):
 
     def _begin(self, log: Interactions) -> None:
         super()._begin(log)
-        given: Vectors | None = self.__dict__.get("_given_vectors")
-        if given is None:
-            return
-        net = self._network.architecture
-        if net.is_one_hot:
-            raise InputError(
-                "item_inputs='gates' has no item vectors to begin with; leave them out"
-            )
-        if given.dim != net.dim:
-            raise InputError(
-                f"item_vectors have {given.dim} numbers, but items are read by {net.dim}; set "
-                f"{'dim' if net.item_inputs == 'separate' else 'units'}={given.dim}"
-            )
-        rows = given.ids.codes_in(self.item_ids)[:-1]
-        if not (rows >= 0).any():
-            raise InputError("item_vectors hold not one item of the log; are they of other ids?")
-        vectors, rows = given.matrix[rows >= 0], rows[rows >= 0]
-        if not np.isfinite(vectors).all():
-            raise InputError("item_vectors hold NaN or infinite numbers; leave those items out")
-        if net.scale > 0:
-            # A step moves a vector by what the rate says: a longer one would turn more slowly.
-            # Their squares are summed in float64, as float32 ends at lengths of 1e19.
-            lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))
-            vectors, rows = vectors[lengths > 0], rows[lengths > 0]  # nothing has no direction
-            vectors *= (RANDOM_LENGTH / lengths[lengths > 0])[:, None]
-        for member in self._network.members:
-            member.inputs[rows, : net.dim] = vectors
+        starts = self.__dict__.get("_given_vectors", ())
+        for member, vectors in zip(self._network.members, starts, strict=False):
+            if vectors is not None:
+                begin_with(vectors, member, self.item_ids)
 
     # Answers
 
@@ -398,15 +377,3 @@ class PlaylistRNN(GeneratesPlaylists, RecurrentModel):
         super()._restore(arrays, state)
         # Files keep lists.
         self.context, self.user_features = tuple(self.context), tuple(self.user_features)
-
-
-def _vectors_of(given: Any) -> Vectors:
-    """Return the vectors that items shall begin with, of a model or as they are."""
-    vectors = given if isinstance(given, Vectors) else getattr(given, "item_vectors", None)
-    return checks.instance_of(
-        "item_vectors",
-        vectors,
-        Vectors,
-        "Vectors or a fitted model that has item_vectors",
-        "for example fit(log, item_vectors=Item2Vec(dim=256).fit(log))",
-    )

@@ -104,9 +104,22 @@ def test_a_model_may_begin_with_the_item_vectors_of_another():
     begun = quality.new_model(recipe("playlist-rnn", params=params, item_vectors=first), seed=5)
     log = fr.Interactions.from_sequences([[1, 2, 3], [2, 3, 4]] * 5)
     model, seconds = fit(begun, log)
-    assert (model.seed, begun.first.seed, seconds > 0) == (5, 5, True)
+    (given,) = begun.firsts
+    assert (model.seed, given.seed, seconds > 0) == (5, 5, True)
     for item in (1, 2, 3, 4):
-        ours, others = model.item_vectors[item], begun.first.item_vectors[item]
+        ours, others = model.item_vectors[item], given.item_vectors[item]
+        assert ours @ others == pytest.approx(np.linalg.norm(ours) * np.linalg.norm(others))
+
+
+def test_some_members_may_begin_with_item_vectors_of_their_own():
+    first = {"model": "item2vec", "params": {"dim": 16, "epochs": 1}, "members": 2}
+    params = {"units": 16, "epochs": 1, "negatives": 4, "learning_rate": 1e-12, "members": 3}
+    begun = quality.new_model(recipe("playlist-rnn", params=params, item_vectors=first), seed=5)
+    model, _ = fit(begun, fr.Interactions.from_sequences([[1, 2, 3], [2, 3, 4]] * 5))
+    assert begun.firsts[2] is None
+    assert [given.seed for given in begun.firsts[:2]] == [500, 501]
+    for given, net in zip(begun.firsts[:2], model._network.members, strict=False):
+        ours, others = net.inputs[0, :16], given.item_vectors.matrix[0]
         assert ours @ others == pytest.approx(np.linalg.norm(ours) * np.linalg.norm(others))
 
 

@@ -139,15 +139,45 @@ def test_partial_fit_trains_all_members_on(model):
         grown.partial_fit([[1, 2]])
 
 
-def test_all_members_begin_with_the_item_vectors():
-    given = fr.Vectors(
-        fr.IdMap.from_ids(np.arange(40))[0],
-        np.random.default_rng(1).normal(size=(40, 16)).astype(np.float32),
-    )
-    begun = made(learning_rate=1e-9, epochs=1).fit(ROWS, item_vectors=given)
-    vectors = [net.inputs[:, :16] for net in begun._network.members]
-    for other in vectors[1:]:
-        np.testing.assert_allclose(other, vectors[0], atol=1e-6)
+def vectors(seed):
+    matrix = np.random.default_rng(seed).normal(size=(40, 16)).astype(np.float32)
+    return fr.Vectors(fr.IdMap.from_ids(np.arange(40))[0], matrix)
+
+
+def directions(net):
+    rows = net.inputs[:, :16]
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def begun_with(item_vectors):
+    """Return the directions of each member's items after training that changes nothing."""
+    model = made(learning_rate=1e-9, epochs=1).fit(ROWS, item_vectors=item_vectors)
+    order = model.item_ids.encode(np.arange(40))
+    return [directions(net)[order] for net in model._network.members]
+
+
+def test_members_begin_with_the_item_vectors_all_or_each_with_its_own():
+    one, other = vectors(1), vectors(2)
+    expected = [
+        given.matrix / np.linalg.norm(given.matrix, axis=1, keepdims=True) for given in (one, other)
+    ]
+    for found in begun_with(one):
+        np.testing.assert_allclose(found, expected[0], atol=1e-5)
+    found = begun_with([one, None, other])
+    np.testing.assert_allclose(found[0], expected[0], atol=1e-5)
+    np.testing.assert_allclose(found[2], expected[1], atol=1e-5)
+    np.testing.assert_allclose(found[1], begun_with(None)[1], atol=1e-5)
+
+
+@pytest.mark.parametrize("given", [[vectors(1)] * 2, [], [None] * 4])
+def test_a_list_of_item_vectors_has_one_for_each_member(given):
+    with pytest.raises(InputError, match="but there are 3 members"):
+        made().fit(ROWS, item_vectors=given)
+
+
+def test_what_is_in_a_list_of_item_vectors_is_looked_at():
+    with pytest.raises(InputError, match="item_vectors must be Vectors"):
+        made().fit(ROWS, item_vectors=[vectors(1), "abc", None])
 
 
 def test_similar_items_go_by_the_mean_cosine(model):
