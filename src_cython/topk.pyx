@@ -35,6 +35,7 @@ cdef extern from "topk.h" nogil:
         int64_t dim
         const float *bias
         const int32_t *rows
+        const float *added
         int64_t n_queries
         const float *panels
         float *limits
@@ -53,8 +54,9 @@ cdef extern from "topk.h" nogil:
     void gemm_pack(const float *, int64_t, int64_t, int64_t, float *)
     int64_t topk_scratch_floats(int64_t)
     void topk_scan(const TopKJob *, int64_t, int64_t)
-    void topk_lists(TopKJob *, const float *, int64_t, const int32_t *, const int64_t *,
-                    const int64_t *, int64_t, int32_t *, float *, int32_t *, int64_t, int64_t)
+    void topk_lists(TopKJob *, const float *, int64_t, const int32_t *, const float *,
+                    const int64_t *, const int64_t *, int64_t, int32_t *, float *, int32_t *,
+                    int64_t, int64_t)
     void topk_merge(uint64_t *, int64_t *, const uint64_t *, const int64_t *, int64_t, int64_t,
                     int64_t)
     void topk_finish(uint64_t *, const int64_t *, int64_t, int64_t, int64_t, int64_t, int32_t *,
@@ -94,6 +96,7 @@ cdef void set_items(TopKJob *job, const float[:, :] items, const float[::1] bias
     job.stride = row_stride(items)
     job.dim = items.shape[1]
     job.bias = NULL
+    job.added = NULL
     if bias is not None:
         job.bias = &bias[0]
     job.exclude = NULL
@@ -178,7 +181,7 @@ def scan(const float[:, :] items, const float[::1] bias, const int32_t[::1] rows
 
 
 def scan_lists(const float[:, :] items, const float[::1] bias, const int32_t[::1] lists,
-               const int64_t[::1] begins, const int64_t[::1] ends,
+               const int64_t[::1] begins, const int64_t[::1] ends, const float[::1] added,
                const int32_t[::1] exclude, const int64_t[::1] exclude_begins,
                const int64_t[::1] exclude_ends, const float[:, :] queries, int64_t k,
                uint64_t[::1] keys, float[::1] scratch, int32_t[:, ::1] found_rows,
@@ -186,7 +189,8 @@ def scan_lists(const float[:, :] items, const float[::1] bias, const int32_t[::1
                int64_t start, int64_t stop):
     """Answer queries ``[start, stop)``, each out of its own list of rows.
 
-    ``lists[begins[q]:ends[q]]`` are query q's rows, ascending and different. ``keys`` has room for
+    ``lists[begins[q]:ends[q]]`` are query q's rows, ascending and different, and ``added`` (or None)
+    holds beside each what is added to its score. ``keys`` has room for
     one shortlist; ``scratch`` for ``scratch_size(dim) + (dim + 1) * LANES`` floats. Row q of the
     three ``found`` arrays is written as by ``finish``.
     """
@@ -205,7 +209,8 @@ def scan_lists(const float[:, :] items, const float[::1] bias, const int32_t[::1
     job.capacity = keys.shape[0]
     job.k = k
     with nogil:
-        topk_lists(&job, &queries[0, 0], row_stride(queries), &lists[0], &begins[0], &ends[0],
+        topk_lists(&job, &queries[0, 0], row_stride(queries), &lists[0],
+                   NULL if added is None else &added[0], &begins[0], &ends[0],
                    found_rows.shape[1], &found_rows[0, 0], &found_scores[0, 0], &found[0], start,
                    stop)
 

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from fastrec.data import Interactions, Queries, as_interactions
-from fastrec.errors import InputError
 from fastrec.models.history_weights import check_history_params, decayed_weights
 from fastrec.models.neighbours import DistinctItems, NeighbourRecommender, Scorer, best_of
+from fastrec.models.pair_counts import HISTORY_DECAY, SHRINKAGE, PairCounts, most_pairs
 from fastrec.runtime import checks
-from fastrec.runtime.threads import resolve_threads, run_ranges
+from fastrec.runtime.threads import resolve_threads
 from fastrec.search import Recommendations
-
-if TYPE_CHECKING:
-    from scipy.sparse import csr_array
-
-PAIRS_AT_ONCE = 1 << 21  # some tens of milliseconds of counting, so that Ctrl-C is heard
-MOST_PAIRS = 1 << 31
 
 
 class ItemKNN(NeighbourRecommender):
@@ -69,18 +63,14 @@ class ItemKNN(NeighbourRecommender):
     [['bread', 'butter']]
     """
 
-    _matrix: csr_array | None = None
-    _pair_offsets: np.ndarray
-    _pair_items: np.ndarray
-    _pair_counts: np.ndarray
-    _item_mass: np.ndarray
+    _pairs: PairCounts
 
     def __init__(
         self,
         *,
-        shrinkage: float = 20.0,
+        shrinkage: float = SHRINKAGE,
         history_items: int | None = None,
-        history_decay: float = 0.5,
+        history_decay: float = HISTORY_DECAY,
         threads: int | None = None,
     ) -> None:
         self.shrinkage = shrinkage
@@ -89,7 +79,7 @@ class ItemKNN(NeighbourRecommender):
         self.threads = threads
 
     def _is_fitted(self) -> bool:
-        return hasattr(self, "_item_mass")
+        return hasattr(self, "_pairs")
 
     def _check_params(self) -> None:
         checks.real_number("shrinkage", self.shrinkage, 0)
@@ -111,7 +101,7 @@ class ItemKNN(NeighbourRecommender):
         """
         self._check_params()
         log = as_interactions(data)
-        pairs = _most_pairs(np.diff(log.history_offsets), log.n_items)
+        pairs = most_pairs(np.diff(log.history_offsets), log.n_items)
         parts = {
             "parameters": 8 * pairs + 24 * log.n_items,
             "log": log.nbytes,
@@ -121,43 +111,13 @@ class ItemKNN(NeighbourRecommender):
         return parts | {"total": sum(parts.values())}
 
     def _clear(self) -> None:
-        n_items = len(self.item_ids)
-        self._pair_offsets = np.zeros(n_items + 1, np.int32)
-        self._pair_items = np.empty(0, np.int32)
-        self._pair_counts = np.empty(0, np.float32)
-        self._item_mass = np.zeros(n_items, np.float64)
+        self._pairs = PairCounts.empty(len(self.item_ids))
 
     def _widen(self) -> None:
-        new = len(self.item_ids) - len(self._item_mass)
-        self._pair_offsets = np.pad(self._pair_offsets, (0, new), mode="edge")
-        self._item_mass = np.pad(self._item_mass, (0, new))
+        self._pairs = self._pairs.widened(len(self.item_ids))
 
     def _count(self, log: Interactions, histories: DistinctItems) -> None:
-        from scipy.sparse import csr_array
-
-        n_items = len(self.item_ids)
-        lengths = np.diff(histories.offsets)
-        if (most := _most_pairs(lengths, n_items)) >= MOST_PAIRS:
-            raise InputError(
-                f"the histories hold up to {most:,} pairs of items (the longest has "
-                f"{lengths.max():,} items), more than {MOST_PAIRS:,} are not kept; cut them with "
-                "log.sessionize(gap=...), or leave out rare items with log.filter(...)"
-            )
-        offsets: np.ndarray = histories.offsets.astype(_width_of(histories.offsets[-1]))
-        holds = csr_array(
-            (histories.values.astype(np.float64), histories.items, offsets),
-            shape=(len(lengths), n_items),
-        )
-        together = _products(holds, lengths, self.threads)
-        mass = np.bincount(
-            histories.items, weights=histories.values.astype(np.float64) ** 2, minlength=n_items
-        )
-        if len(self._pair_items):
-            together = together + _square(self._pair_counts, self._pair_items, self._pair_offsets)
-        self._pair_offsets = together.indptr.astype(_width_of(together.nnz), copy=False)
-        self._pair_items = together.indices.astype(np.int32, copy=False)
-        self._pair_counts = together.data.astype(np.float32, copy=False)
-        self._item_mass = self._item_mass + mass
+        self._pairs = self._pairs.counted(histories, self.threads)
 
     def _history_weights(self, queries: Queries) -> tuple[np.ndarray, np.ndarray]:
         self._check_params()
@@ -170,46 +130,19 @@ class ItemKNN(NeighbourRecommender):
     def _scores_of(
         self, items: np.ndarray, offsets: np.ndarray, weights: np.ndarray, otherwise: float
     ) -> Scorer:
-        """Return what scores bags of weighted items; ``otherwise`` is the score of no pair at all.
-
-        The roots stand outside the sums: ``score_j = (sum_i w_i r_i n_ij) r_j`` with
-        ``r_i = 1 / sqrt(n_i + shrinkage)``, so that counts are used as they lie in the file.
-        """
-        from scipy.sparse import csr_array
-
-        mass = self._item_mass + self.shrinkage
-        roots = np.divide(1, np.sqrt(mass), out=np.zeros_like(mass), where=mass > 0)
-        with np.errstate(over="ignore"):  # weights may be as large as float32 goes
-            weights = (weights * roots[items]).astype(np.float32)
-        roots = roots.astype(np.float32)
-        pairs, n_items = self._pairs(), len(self.item_ids)
+        """Return what scores bags of weighted items; where no pair is, it is ``otherwise``."""
+        scores_of = self._pairs.scorer(items, offsets, weights, self.shrinkage)
 
         def score(start: int, stop: int, scores: np.ndarray) -> None:
-            first, last = offsets[start], offsets[stop]
-            bags = csr_array(
-                (weights[first:last], items[first:last], offsets[start : stop + 1] - first),
-                shape=(stop - start, n_items),
-            )
-            sums = bags @ pairs
-            out = scores[: stop - start]
+            sums, out = scores_of(start, stop), scores[: stop - start]
             if otherwise:
                 out[:] = otherwise
                 owner = np.repeat(np.arange(stop - start), np.diff(sums.indptr))
-                out[owner, sums.indices] = sums.data * roots[sums.indices]
+                out[owner, sums.indices] = sums.data
             else:
                 sums.toarray(out=out)
-                out *= roots
 
         return score
-
-    def _pairs(self) -> csr_array:
-        matrix = self._matrix
-        if matrix is None:
-            matrix = self._matrix = _square(self._pair_counts, self._pair_items, self._pair_offsets)
-        return matrix
-
-    def _forget_answers(self) -> None:
-        self._matrix = None
 
     def similar_items(
         self, items: Iterable[Any], k: int = 10, *, threads: int | None = None
@@ -239,63 +172,8 @@ class ItemKNN(NeighbourRecommender):
         return Recommendations.from_top(top, self.item_ids)
 
     def _parameters(self) -> dict[str, np.ndarray]:
-        return {
-            "pair_offsets": self._pair_offsets,
-            "pair_items": self._pair_items,
-            "pair_counts": self._pair_counts,
-            "item_mass": self._item_mass,
-        }
+        return self._pairs.arrays()
 
     def _restore(self, arrays: dict[str, np.ndarray], state: dict[str, Any]) -> None:
         super()._restore(arrays, state)
-        self._pair_offsets, self._pair_items = arrays["pair_offsets"], arrays["pair_items"]
-        self._pair_counts, self._item_mass = arrays["pair_counts"], arrays["item_mass"]
-        sizes = len(self._pair_offsets) - 1, len(self._item_mass)
-        if sizes != (len(self.item_ids),) * 2:
-            raise ValueError(f"pairs of {sizes} items, {len(self.item_ids)} items")
-        if not self._pair_offsets[-1] == len(self._pair_items) == len(self._pair_counts):
-            raise ValueError(f"{len(self._pair_items)} pairs, {len(self._pair_counts)} counts")
-
-
-def _most_pairs(lengths: np.ndarray, n_items: int) -> int:
-    """Return how many ordered pairs of items histories of some lengths can hold, at most."""
-    return int(
-        min(float((lengths.astype(np.float64) * (lengths - 1)).sum()), n_items * (n_items - 1))
-    )
-
-
-def _width_of(count: int) -> Any:
-    """Return the narrowest type of offsets: SciPy converts indices to that of the offsets."""
-    return np.int32 if count < 2**31 else np.int64
-
-
-def _square(counts: np.ndarray, items: np.ndarray, offsets: np.ndarray) -> csr_array:
-    from scipy.sparse import csr_array
-
-    return csr_array((counts, items, offsets), shape=(len(offsets) - 1, len(offsets) - 1))
-
-
-def _products(holds: csr_array, lengths: np.ndarray, threads: int | None) -> csr_array:
-    """Return B' B without its diagonal, float32, columns ascending, some rows at a time."""
-    from scipy.sparse import vstack
-
-    turned = holds.T.tocsr()
-    work = np.cumsum(np.bincount(holds.indices, np.repeat(lengths, lengths), turned.shape[0]))
-    cuts = [0]
-    while cuts[-1] < turned.shape[0]:
-        before = work[cuts[-1] - 1] if cuts[-1] else 0
-        cuts.append(max(int(np.searchsorted(work, before + PAIRS_AT_ONCE, "right")), cuts[-1] + 1))
-    parts: list[Any] = [None] * (len(cuts) - 1)
-
-    def multiply(start: int, stop: int) -> None:
-        for piece in range(start, stop):
-            first, last = cuts[piece], cuts[piece + 1]
-            part = (turned[first:last] @ holds).astype(np.float32)
-            own = np.repeat(np.arange(first, last), np.diff(part.indptr))
-            part.data[part.indices == own] = 0
-            part.eliminate_zeros()
-            part.sort_indices()
-            parts[piece] = part
-
-    run_ranges(multiply, len(parts), 1, threads)
-    return vstack(parts, format="csr")
+        self._pairs = PairCounts.restored(arrays, len(self.item_ids))

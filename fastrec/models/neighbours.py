@@ -13,7 +13,7 @@ from fastrec.data.ragged import offsets_of
 from fastrec.errors import InputError
 from fastrec.models.base import Recommender
 from fastrec.models.catalogue import Catalogue
-from fastrec.models.restrictions import limits
+from fastrec.models.restrictions import limits, part_of
 from fastrec.runtime.threads import run_ranges
 from fastrec.search import TopK, select
 from fastrec.training.loop import Meter, Run, run_epochs
@@ -83,12 +83,12 @@ class NeighbourRecommender(Recommender):
     uses_history_weights = True
 
     def _begin(self, log: Interactions) -> None:
-        _check_values(log)
+        check_values(log)
         self._take(Catalogue.of(log))
         self._clear()
 
     def _extend(self, log: Interactions) -> None:
-        _check_values(log)
+        check_values(log)
         self._take(Catalogue(self.item_ids, self.item_counts).extended(log))
         self._widen()
 
@@ -204,8 +204,8 @@ def best_of(
         part = select(
             scores[: stop - start],
             k,
-            exclude=_part(exclude, start, stop),
-            allow=_part(allow, start, stop),
+            exclude=part_of(exclude, start, stop),
+            allow=part_of(allow, start, stop),
             threads=1,
         )
         top.items[start:stop] = part.items
@@ -217,11 +217,8 @@ def best_of(
     return top
 
 
-def _part(codes: np.ndarray | Ragged | None, start: int, stop: int) -> np.ndarray | Ragged | None:
-    return codes.slice(start, stop) if isinstance(codes, Ragged) else codes
-
-
-def _check_values(log: Interactions) -> None:
+def check_values(log: Interactions) -> None:
+    """Raise InputError where values are so large that their products could not be summed."""
     if log.value is not None and len(log) and not log.value.max() <= LARGEST_VALUE:
         raise InputError(
             f"value weighs what occurs together and must be at most {LARGEST_VALUE:g}, got "

@@ -16,14 +16,11 @@ import numpy as np
 from fastrec.data import Interactions, Queries, Ragged, as_interactions
 from fastrec.errors import InputError
 from fastrec.generation.network import rows_of
+from fastrec.models.bonuses import rank
 from fastrec.models.generates import GeneratesPlaylists
 from fastrec.models.item_starts import begin_with, starts_of
 from fastrec.models.recurrent import RecurrentModel
-from fastrec.models.recurrent_params import LARGEST_BONUS
-from fastrec.models.repeats import allowed_of, with_bonus
 from fastrec.models.resuming import checkpoint
-from fastrec.models.vector_model import Search
-from fastrec.runtime import checks
 from fastrec.search import Recommendations, TopK, TopKIndex, Vectors
 from fastrec.training.callbacks import Callback
 from fastrec.training.history import History
@@ -60,12 +57,16 @@ class PlaylistRNN(GeneratesPlaylists, RecurrentModel):
         and dropout of their own; scores are the mean of theirs (a deep ensemble). Training,
         answers and memory cost that many times as much; a step works in the same memory. A few
         rank better than one net of the same units, and than one net of more.
-    repeat_bonus : float
-        Added to the scores of the items that a history holds when :meth:`rank` and
-        :meth:`recommend` are asked for items that were seen, too, as protocols of session data
-        are; from 0 to 1000, in the unit of scores. It costs a second search, of the histories'
-        items. Choose it on held-out queries, 0 to 4 for cosines of scale 16. The net, its
-        sessions, likelihoods and playlists do not know of it, and it may be set after ``fit``.
+    repeat_bonus, neighbour_bonus : float
+        What :meth:`rank` and :meth:`recommend` add to scores, in their unit, from 0 to 1000: the
+        first to those of all items that the history holds, where these may be answers
+        (``exclude_seen=False``, as in protocols of session data); the second to that of the item
+        which occurs most with the latest ones in the histories of the log, by the score of
+        :class:`fastrec.ItemKNN` with its default parameters, and in proportion to this score to
+        others. Choose them on held-out queries, 0 to 4 for cosines of scale 16. They may be set
+        after ``fit``, but pairs of items are only counted by a ``fit`` with a ``neighbour_bonus``.
+        It costs a second search, of the items that have a bonus. The net, its sessions,
+        likelihoods and playlists do not know of them.
     loss : {"sampled_softmax", "softmax", "bpr_max", "top1_max"}
         Cross-entropy over the target and the negatives, or over all items (for small
         catalogues); or a ranking loss over the negatives.
@@ -152,6 +153,7 @@ class PlaylistRNN(GeneratesPlaylists, RecurrentModel):
         bias: bool = False,
         members: int = 1,
         repeat_bonus: float = 0.0,
+        neighbour_bonus: float = 0.0,
         loss: str = "sampled_softmax",
         negatives: int = 2048,
         ns_exponent: float = 0.5,
@@ -187,6 +189,7 @@ class PlaylistRNN(GeneratesPlaylists, RecurrentModel):
         self.bias = bias
         self.members = members
         self.repeat_bonus = repeat_bonus
+        self.neighbour_bonus = neighbour_bonus
         self.loss = loss
         self.negatives = negatives
         self.ns_exponent = ns_exponent
@@ -298,12 +301,20 @@ class PlaylistRNN(GeneratesPlaylists, RecurrentModel):
         network = self._network
         return network.queries(network.encode(queries.histories, features, threads), threads)
 
-    def _best(self, queries: Queries, allow: np.ndarray | Ragged | None, search: Search) -> TopK:
-        bonus = checks.real_number("repeat_bonus", self.repeat_bonus, 0, LARGEST_BONUS)
-        if bonus == 0 or queries.exclude_seen:
-            return search(allow)
-        heard = allowed_of(queries.histories, allow, len(self.item_ids))
-        return with_bonus(search(allow), search(heard), bonus)
+    def _best(
+        self,
+        queries: Queries,
+        vectors: np.ndarray,
+        k: int,
+        exclude: np.ndarray | Ragged | None,
+        allow: np.ndarray | Ragged | None,
+        threads: int | None,
+    ) -> TopK:
+        bonuses = self._bonuses(queries.exclude_seen)
+        if bonuses is None:
+            return super()._best(queries, vectors, k, exclude, allow, threads)
+        index = self._search_index()
+        return rank(index, queries, vectors, k, exclude, allow, bonuses, threads)
 
     def recommend(
         self,

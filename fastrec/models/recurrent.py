@@ -6,10 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from fastrec.data import IdMap, Interactions
+from fastrec.data import IdMap, Interactions, Ragged
 from fastrec.errors import DivergedError, InputError
+from fastrec.models.bonuses import Bonuses
 from fastrec.models.catalogue import Catalogue
 from fastrec.models.features import FeatureRows
+from fastrec.models.neighbours import DistinctItems, check_values
+from fastrec.models.pair_counts import PairCounts, most_pairs
 from fastrec.models.recurrent_params import RecurrentParams
 from fastrec.models.resuming import Training, place_in, prepare_run
 from fastrec.models.vector_model import VectorRecommender
@@ -47,6 +50,7 @@ class RecurrentModel(RecurrentParams, VectorRecommender):
 
     _network: Ensemble
     _features: FeatureRows | None = None
+    _pairs: PairCounts | None = None  # of items, where there is a neighbour_bonus
     _fitted_features: dict[str, list[str]]
     _training: Training | None = None
 
@@ -65,6 +69,9 @@ class RecurrentModel(RecurrentParams, VectorRecommender):
             self._feature_rows(),
             self.seed,
         )
+        self._pairs = None
+        if self.neighbour_bonus:
+            self._pairs = self._counted(PairCounts.empty(len(catalogue.item_ids)), log, catalogue)
         self._take(catalogue)
 
     def _extend(self, log: Interactions) -> None:
@@ -84,7 +91,33 @@ class RecurrentModel(RecurrentParams, VectorRecommender):
         self._network = self._network.extended(
             len(catalogue.item_ids), self._feature_rows(), self.seed
         )
+        if self._pairs is not None:
+            pairs = self._pairs.widened(len(catalogue.item_ids))
+            self._pairs = self._counted(pairs, log, catalogue)
         self._take(catalogue)
+
+    def _counted(self, pairs: PairCounts, log: Interactions, catalogue: Catalogue) -> PairCounts:
+        """Return counts with those of the log's histories added."""
+        check_values(log)
+        rows = catalogue.rows_of(log)[log.item]
+        value, is_kept = log.value, rows >= 0
+        histories = Ragged(rows, log.history_offsets)
+        if not is_kept.all():
+            histories = histories.where(is_kept)
+            value = None if value is None else value[is_kept]
+        items = DistinctItems.of(histories, len(catalogue.item_ids), value)
+        return pairs.counted(items, self.threads)
+
+    def _bonuses(self, exclude_seen: bool) -> Bonuses | None:
+        """Return what is added to scores, or None for nothing."""
+        repeat, neighbour = self._checked_bonuses()
+        if neighbour and self._pairs is None:
+            raise InputError(
+                f"neighbour_bonus is {neighbour}, but the model was fitted with 0 and has counted "
+                "no pairs of items; set it back, or fit anew"
+            )
+        repeat = 0.0 if exclude_seen else repeat
+        return Bonuses(repeat, neighbour, self._pairs) if repeat or neighbour else None
 
     def _take(self, catalogue: Catalogue) -> None:
         self.item_ids, self.item_counts = catalogue.item_ids, catalogue.item_counts
@@ -284,6 +317,10 @@ class RecurrentModel(RecurrentParams, VectorRecommender):
         work = step + WORK_OF_ITEM * items + 4 * len(counts) + WORK_OF_SESSION * len(lengths)
         if (counts < self.min_count).any():
             work += (4 if len(log) < 2**31 else 8) * len(log)
+        if self.neighbour_bonus:
+            pairs = 8 * most_pairs(lengths + 1, items)
+            parameters += pairs + 16 * items
+            work += pairs + 48 * len(log)  # once more while counted; keys, order, columns
         bias = items if net.has_bias else 0
         optimizer = self._optimizer()
         slots = (
@@ -333,6 +370,7 @@ class RecurrentModel(RecurrentParams, VectorRecommender):
             "item_counts": self.item_counts,
             **self.item_ids.to_arrays("item_ids"),
             **features,
+            **(self._pairs.arrays() if self._pairs is not None else {}),
         }
 
     def _state(self) -> dict[str, Any]:
@@ -357,6 +395,8 @@ class RecurrentModel(RecurrentParams, VectorRecommender):
             arrays,
             len(catalogue.item_ids),
         )
+        has_pairs = "pair_offsets" in arrays
+        self._pairs = PairCounts.restored(arrays, len(catalogue.item_ids)) if has_pairs else None
         self._take(catalogue)
 
 

@@ -45,6 +45,7 @@ class RecurrentParams:
     bias: bool
     members: int
     repeat_bonus: float
+    neighbour_bonus: float
     epochs: int
     loss: str
     negatives: int
@@ -74,7 +75,7 @@ class RecurrentParams:
         """Raise InputError for a parameter that is out of range."""
         self._architecture()
         checks.whole_number("members", self.members, maximum=MOST_MEMBERS)
-        checks.real_number("repeat_bonus", self.repeat_bonus, 0, LARGEST_BONUS)
+        self._checked_bonuses()
         checks.one_of("loss", self.loss, LOSSES)
         checks.whole_number("negatives", self.negatives, maximum=1 << 20)
         checks.real_number("ns_exponent", self.ns_exponent, -8, 8)
@@ -103,6 +104,13 @@ class RecurrentParams:
         checks.whole_number("min_count", self.min_count)
         checks.whole_number("seed", self.seed, minimum=0)
         resolve_threads(self.threads)
+
+    def _checked_bonuses(self) -> tuple[float, float]:
+        """Return ``repeat_bonus`` and ``neighbour_bonus``."""
+        return (
+            checks.real_number("repeat_bonus", self.repeat_bonus, 0, LARGEST_BONUS),
+            checks.real_number("neighbour_bonus", self.neighbour_bonus, 0, LARGEST_BONUS),
+        )
 
     def _check_optimizer(self) -> None:
         checks.one_of("optimizer", self.optimizer, tuple(OPTIMIZERS))

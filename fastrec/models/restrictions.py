@@ -82,3 +82,8 @@ def _with_histories(histories: Ragged, exclude: np.ndarray | Ragged | None) -> R
         shared = np.asarray(exclude, np.int32)
         exclude = Ragged.from_lengths(np.tile(shared, count), np.full(count, len(shared)))
     return histories.joined(exclude)
+
+
+def part_of(codes: np.ndarray | Ragged | None, start: int, stop: int) -> np.ndarray | Ragged | None:
+    """Return what may be an answer, or may not, of queries ``[start, stop)``."""
+    return codes.slice(start, stop) if isinstance(codes, Ragged) else codes

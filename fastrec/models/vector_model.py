@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from fastrec.data import Queries, Ragged
 from fastrec.models.base import Recommender
 from fastrec.models.restrictions import limits
 from fastrec.search import TopK, TopKIndex
-
-Search = Callable[[np.ndarray | Ragged | None], TopK]
 
 
 class VectorRecommender(Recommender):
@@ -55,19 +51,23 @@ class VectorRecommender(Recommender):
         self._check_fitted()
         exclude, allow = limits(queries, exclude, allow, len(self.item_ids))
         vectors = self._query_vectors(queries, threads)
-
-        def search(allow: np.ndarray | Ragged | None) -> TopK:
-            return self._search_index().search(
-                vectors, k, exclude=exclude, allow=allow, threads=threads
-            )
-
-        top = self._best(queries, allow, search)
+        top = self._best(queries, vectors, k, exclude, allow, threads)
         top.clear(~self._can_answer(queries))
         return top
 
-    def _best(self, queries: Queries, allow: np.ndarray | Ragged | None, search: Search) -> TopK:
-        """Return the best of the allowed items; ``search`` finds those of any it is given."""
-        return search(allow)
+    def _best(
+        self,
+        queries: Queries,
+        vectors: np.ndarray,
+        k: int,
+        exclude: np.ndarray | Ragged | None,
+        allow: np.ndarray | Ragged | None,
+        threads: int | None,
+    ) -> TopK:
+        """Return the best items for the vectors of the queries."""
+        return self._search_index().search(
+            vectors, k, exclude=exclude, allow=allow, threads=threads
+        )
 
     def _forget_answers(self) -> None:
         self._index = None

@@ -159,6 +159,38 @@ def _list_per_query(
     return RowLists(rows, begins[:-1], ends, False)
 
 
+def added_to(added: Any, allow: Any) -> np.ndarray:
+    """Return float32 numbers beside the rows of one ascending list a query.
+
+    Raises
+    ------
+    InputError
+        Lists that are not one a query, ascending and without repeats, another number of
+        numbers than of rows, or NaN and infinity.
+    """
+    if not isinstance(allow, Ragged):
+        raise InputError("added goes with allow as a Ragged of one list for each query")
+    numbers = as_array("added", added)
+    flat = allow.flat
+    if numbers.shape != flat.shape:
+        raise InputError(
+            f"added must have one number for each of the {len(flat)} rows of allow, got shape "
+            f"{numbers.shape}"
+        )
+    column = float_rows("added", numbers.reshape(-1, 1))[:, 0]
+    if not np.isfinite(column).all():
+        raise InputError("added must be finite in float32, got NaN or infinity")
+    rises = np.diff(flat) > 0
+    begins = allow.offsets[1:-1] - allow.offsets[0]
+    rises[begins[(begins > 0) & (begins < len(flat))] - 1] = True
+    if not rises.all() or (len(flat) and flat.min() < 0):
+        raise InputError(
+            "with added the rows of each list of allow must be ascending and different, without "
+            "padding"
+        )
+    return np.ascontiguousarray(column)
+
+
 def without_long_list(
     exclude: np.ndarray | Ragged | None, allow: np.ndarray | Ragged | None, n_rows: int
 ) -> tuple[np.ndarray | Ragged | None, np.ndarray | Ragged | None]:

@@ -13,7 +13,7 @@ from fastrec.runtime import isa
 from fastrec.runtime.arrays import aligned_empty, stride_of
 from fastrec.runtime.checks import as_array, flag, one_of, row_numbers, whole_number
 from fastrec.runtime.threads import resolve_threads, run_ranges
-from fastrec.search.arguments import RowLists, float_rows, largest_magnitude, row_lists
+from fastrec.search.arguments import RowLists, added_to, float_rows, largest_magnitude, row_lists
 from fastrec.search.result import TopK
 from fastrec.search.scan import Rows, Scan
 
@@ -138,6 +138,7 @@ class TopKIndex:
         *,
         exclude: Any = None,
         allow: Any = None,
+        added: Any = None,
         logsumexp: bool = False,
         threads: int | None = None,
     ) -> TopK:
@@ -153,6 +154,9 @@ class TopKIndex:
         exclude, allow : None, 1-D array_like of int, or Ragged
             Rows that are no answer; the only rows that are. One list for all queries, or a
             ``Ragged`` with one list for each. -1 is padding.
+        added : array_like of float, beside ``allow.flat``, or None
+            What is added to the score of each row that a query's own list allows; the rows of a
+            list are ascending and different then.
         logsumexp : bool
             Return as well what :meth:`logsumexp` does: the sum runs over all rows, whatever
             ``exclude`` and ``allow`` say. It is taken in the same pass, and in one of its own
@@ -175,7 +179,8 @@ class TopKIndex:
         k = whole_number("k", k, maximum=MAX_ROWS)
         flag("logsumexp", logsumexp)
         threads = resolve_threads(self.threads if threads is None else threads)
-        matrix = self._checked_queries(queries, threads)
+        added = None if added is None else added_to(added, allow)
+        matrix = self._checked_queries(queries, threads, added)
         n_rows, n_queries = len(self), len(matrix)
         excluded = row_lists("exclude", exclude, n_rows, n_queries, self._kernel, threads)
         allowed = row_lists("allow", allow, n_rows, n_queries, self._kernel, threads)
@@ -186,9 +191,9 @@ class TopKIndex:
             return found
         if found.logsumexp is not None and (allowed or _is_long(excluded)):
             self._sum(matrix, threads, found.logsumexp)
-            self._find(matrix, k, excluded, allowed, threads, replace(found, logsumexp=None))
+            self._find(matrix, k, excluded, allowed, added, threads, replace(found, logsumexp=None))
         else:
-            self._find(matrix, k, excluded, allowed, threads, found)
+            self._find(matrix, k, excluded, allowed, added, threads, found)
         return found
 
     def logsumexp(self, queries: Any, *, threads: int | None = None) -> np.ndarray:
@@ -256,6 +261,7 @@ class TopKIndex:
         k: int,
         excluded: RowLists | None,
         allowed: RowLists | None,
+        added: np.ndarray | None,
         threads: int,
         found: TopK,
     ) -> None:
@@ -263,15 +269,20 @@ class TopKIndex:
         if allowed is None or allowed.is_shared:
             self._search_all(queries, k, excluded, allowed, threads, found)
         else:
-            self._search_lists(queries, k, excluded, allowed, threads, found)
+            self._search_lists(queries, k, excluded, allowed, added, threads, found)
 
-    def _checked_queries(self, queries: Any, threads: int) -> np.ndarray:
+    def _checked_queries(
+        self, queries: Any, threads: int, added: np.ndarray | None = None
+    ) -> np.ndarray:
         matrix = float_rows("queries", queries, columns=self.dim)
         largest = largest_magnitude("queries", matrix, self._kernel, threads)
         if self.metric == "cosine":
             matrix = _normalised(matrix, self._kernel, threads)
             largest = 1.0
-        if self.dim * largest * self._largest + self._largest_bias > LARGEST_SCORE:
+        beside = self._largest_bias
+        if added is not None and len(added):
+            beside += float(np.abs(added).max())
+        if self.dim * largest * self._largest + beside > LARGEST_SCORE:
             raise InputError(
                 f"scores could overflow float32: numbers of up to {largest:g} in queries and "
                 f"{self._largest:g} in vectors; scale one of them down"
@@ -307,6 +318,7 @@ class TopKIndex:
         k: int,
         excluded: RowLists | None,
         allowed: RowLists,
+        added: np.ndarray | None,
         threads: int,
         found: TopK,
     ) -> None:
@@ -324,6 +336,7 @@ class TopKIndex:
                 self._matrix,
                 self._bias,
                 *allowed.kernel_arguments,
+                added,
                 *exclude,
                 queries,
                 k,

@@ -38,6 +38,7 @@ typedef struct {
     int64_t dim;
     const float *bias;   /* added to each row's score, or NULL */
     const int32_t *rows; /* ascending rows to score, or NULL: all of a range */
+    const float *added;  /* beside `rows`, added to each one's score, or NULL */
     int64_t n_queries;
     const float *panels; /* gemm_pack of the queries */
     float *limits;       /* what a score has to pass; one a lane, +infinity in idle lanes */
@@ -190,7 +191,7 @@ static void topk_gather(const TopKJob *job, int64_t first, int64_t n, int is_fir
                 SIMD_PREFETCH(job->items + coming * job->stride + k);
         }
         memcpy(job->block + r * stride, job->items + row * job->stride, dim * sizeof(float));
-        bias[r] = job->bias ? job->bias[row] : 0.0f;
+        bias[r] = (job->bias ? job->bias[row] : 0.0f) + (job->added ? job->added[first + r] : 0.0f);
     }
     if (!is_first) return;
     memset(job->block + n * stride, 0, TOPK_TILE_ROWS * stride * sizeof(float));
@@ -248,12 +249,13 @@ static void topk_finish(uint64_t *keys, const int64_t *counts, int64_t capacity,
     }
 }
 
-/* Queries [start, stop), each over its own list of rows only. `job` holds room for one query:
+/* Queries [start, stop), each over its own list of rows only; `added` lies beside the lists, or is
+ * NULL. `job` holds room for one query:
  * panels, limits, keys, counts and block are written, its lists of rows and of exclusions are set
  * from the arrays of all queries. */
 static void topk_lists(TopKJob *job, const float *queries, int64_t query_stride,
-                       const int32_t *lists, const int64_t *begins, const int64_t *ends,
-                       int64_t columns, int32_t *rows, float *scores, int32_t *found,
+                       const int32_t *lists, const float *added, const int64_t *begins,
+                       const int64_t *ends, int64_t columns, int32_t *rows, float *scores, int32_t *found,
                        int64_t start, int64_t stop) {
     const int64_t *exclude_begins = job->exclude_begins, *exclude_ends = job->exclude_ends;
     float *panel = (float *)job->panels;
@@ -261,6 +263,7 @@ static void topk_lists(TopKJob *job, const float *queries, int64_t query_stride,
         const int64_t n = ends[q] - begins[q];
         gemm_pack(queries + q * query_stride, query_stride, 1, job->dim, panel);
         job->rows = lists + begins[q];
+        job->added = added ? added + begins[q] : NULL;
         job->exclude_begins = exclude_begins + q * job->exclude_step;
         job->exclude_ends = exclude_ends + q * job->exclude_step;
         job->limits[0] = -INFINITY;

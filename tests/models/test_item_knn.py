@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fastrec as fr
-from fastrec.models import item_knn, neighbours
+from fastrec.models import neighbours, pair_counts
 from tests.contract.recommenders import islands
 from tests.reference.neighbours import item_scores, item_similarity
 
@@ -42,7 +42,7 @@ def test_scores_are_those_of_the_reference(shrinkage, decay, items):
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("at_once", [1, 1 << 21])
 def test_larger_logs_are_counted_as_in_the_reference(seed, at_once, monkeypatch):
-    monkeypatch.setattr(item_knn, "PAIRS_AT_ONCE", at_once)
+    monkeypatch.setattr(pair_counts, "PAIRS_AT_ONCE", at_once)
     rows = random_log(seed)
     model = fr.ItemKNN(shrinkage=2, history_decay=0.5).fit(rows)
     expected = item_scores(item_similarity(rows, 30, 2), [3, 8, 8, 5], 0.5)
@@ -94,7 +94,7 @@ def test_one_fit_is_as_good_as_two():
 
 @pytest.mark.parametrize("threads", [1, 2, 3, 8])
 def test_a_fit_gives_the_same_bits_for_any_number_of_threads(threads, monkeypatch):
-    monkeypatch.setattr(item_knn, "PAIRS_AT_ONCE", 50)
+    monkeypatch.setattr(pair_counts, "PAIRS_AT_ONCE", 50)
     one, other = (fr.ItemKNN(threads=count).fit(random_log(5)) for count in (1, threads))
     for name, array in one._parameters().items():
         np.testing.assert_array_equal(array, other._parameters()[name])
@@ -158,7 +158,7 @@ def test_a_parameter_out_of_range_is_refused_by_fit(params, message):
 
 
 def test_histories_with_more_pairs_than_are_kept_are_refused(monkeypatch):
-    monkeypatch.setattr(item_knn, "MOST_PAIRS", 8)
+    monkeypatch.setattr(pair_counts, "MOST_PAIRS", 8)
     with pytest.raises(fr.InputError, match=r"up to 20 pairs of items \(the longest has 3"):
         fr.ItemKNN().fit(CARTS + [["a", "b", "c"]] * 3)
 

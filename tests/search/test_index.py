@@ -10,6 +10,7 @@ import pytest
 
 from fastrec.data.ragged import Ragged
 from fastrec.errors import InputError
+from fastrec.runtime import isa
 from fastrec.runtime.arrays import padded_copy
 from fastrec.search import TopKIndex, scan
 from tests.reference.topk import assert_answers, assert_same, scores_of
@@ -279,3 +280,77 @@ def test_the_matrix_is_that_of_the_vectors_and_cannot_be_written():
 def test_the_matrix_of_a_cosine_index_has_rows_of_length_one():
     lengths = np.linalg.norm(TopKIndex(normal(5, 3), metric="cosine").matrix, axis=1)
     np.testing.assert_allclose(lengths, 1, rtol=1e-6)
+
+
+# Numbers added to the rows of a list
+
+
+def lists_of(n_queries, n_rows, seed=0):
+    random = np.random.default_rng(seed)
+    return Ragged.from_lists(
+        [
+            np.sort(random.choice(n_rows, random.integers(0, n_rows + 1), replace=False))
+            for _ in range(n_queries)
+        ]
+    )
+
+
+@pytest.mark.parametrize("level", isa.available_levels())
+@pytest.mark.parametrize("threads", [1, 2, 3, 8])
+@pytest.mark.parametrize("dim", [1, 3, 17, 100, 129])
+def test_numbers_are_added_to_the_rows_of_a_list(monkeypatch, dim, threads, level):
+    monkeypatch.setattr(isa, "level", lambda: level)
+    vectors, queries, bias = (
+        normal(129, dim),
+        normal(100, dim, seed=1),
+        normal(129, 1, seed=2)[:, 0],
+    )
+    allow = lists_of(100, 129)
+    added = np.random.default_rng(3).normal(size=allow.total).astype(np.float32)
+    found = TopKIndex(vectors, bias=bias).search(
+        queries, 9, allow=allow, added=added, threads=threads
+    )
+    scores = np.zeros((100, 129))
+    scores[allow.row_numbers, allow.flat] = added
+    scores += scores_of(vectors, queries) + bias
+    lists = [row.tolist() for row in allow]
+    assert_answers(found, scores, 9, allow=lists)
+
+
+def test_numbers_that_are_added_do_not_disturb_sums_or_exclusions():
+    vectors, queries = normal(50, 8), normal(3, 8, seed=1)
+    allow, exclude = lists_of(3, 50), Ragged.from_lists([[1, 2, 3], [], list(range(40))])
+    index = TopKIndex(vectors)
+    plain = index.search(queries, 5, allow=allow, exclude=exclude, logsumexp=True)
+    zeros = np.zeros(allow.total)
+    same = index.search(queries, 5, allow=allow, exclude=exclude, added=zeros, logsumexp=True)
+    assert_same(plain, same)
+    np.testing.assert_array_equal(plain.logsumexp, same.logsumexp)
+
+
+@pytest.mark.parametrize(
+    ("allow", "added", "message"),
+    [
+        (None, [1.0], "a Ragged"),
+        ([1, 2], [1.0, 1.0], "a Ragged"),
+        ([[1, 2], [3]], [1.0, 1.0], "each of the 3 rows"),
+        ([[1, 2], [3]], [[1.0], [1.0], [2.0]], "each of the 3 rows"),
+        ([[2, 1], [3]], [1.0, 1.0, 1.0], "ascending"),
+        ([[1, 1], [3]], [1.0, 1.0, 1.0], "ascending"),
+        ([[-1, 1], [3]], [1.0, 1.0, 1.0], "ascending"),
+        ([[1, 2], [3]], [1.0, np.nan, 1.0], "finite"),
+        ([[1, 2], [3]], [1.0, 1e39, 1.0], "float32"),
+        ([[1, 2], [3]], [1.0, 3.4028234e38, 1.0], "overflow"),
+        ([[1, 2], [3]], ["a", "b", "c"], "added"),
+    ],
+)
+def test_numbers_that_cannot_be_added_are_refused(allow, added, message):
+    lists = Ragged.from_lists(allow) if allow and isinstance(allow[0], list) else allow
+    with pytest.raises(InputError, match=message):
+        TopKIndex(normal(5, 3) * np.float32(1e32)).search(normal(2, 3), 1, allow=lists, added=added)
+
+
+def test_lists_without_any_row_may_have_numbers():
+    empty = Ragged.from_lists([[], []])
+    found = TopKIndex(normal(5, 3)).search(normal(2, 3), 1, allow=empty, added=[])
+    assert found.counts.tolist() == [0, 0]
