@@ -12,40 +12,24 @@ from fastrec.models.bonuses import Bonuses
 from fastrec.models.catalogue import Catalogue
 from fastrec.models.features import FeatureRows
 from fastrec.models.neighbours import DistinctItems, check_values
-from fastrec.models.pair_counts import PairCounts, most_pairs
-from fastrec.models.recurrent_params import RecurrentParams
+from fastrec.models.pair_counts import PairCounts
+from fastrec.models.recurrent_memory import RecurrentMemory, largest_step
 from fastrec.models.resuming import Training, place_in, prepare_run
-from fastrec.models.vector_model import VectorRecommender
 from fastrec.nn.ensemble import Ensemble
-from fastrec.nn.network import Architecture, RecurrentNetwork
-from fastrec.nn.optimizers import Optimizer
+from fastrec.nn.network import Architecture
 from fastrec.runtime import isa
-from fastrec.runtime.arrays import FLOATS_PER_LINE, aligned_empty, aligned_zeros, stride_of
-from fastrec.runtime.threads import Team, available_cpus, resolve_threads
+from fastrec.runtime.threads import Team
 from fastrec.storage import model_file
-from fastrec.training.batches import PRODUCTS_A_BLOCK, Limits, Sessions
+from fastrec.training.batches import Sessions
 from fastrec.training.loop import Meter, Run, run_epochs
 from fastrec.training.negatives import noise_table
 from fastrec.training.rnn import Draws, RnnEpochs
 from fastrec.training.schedule import Schedule
 
-# What a step's events may take beside the parameters; the promise is 300 MB of work in all.
-STEP_BYTES = 224 << 20
 LARGEST_WEIGHT = 1e4  # of a layer: with one, all gates are saturated, and no state means anything
-WORK_OF_ITEM = 24  # bytes: noise table, logarithms, maps
-WORK_OF_SESSION = 24  # bytes: what there is to predict, the order of an epoch
 
 
-def slots_a_number(optimizer: Optimizer) -> int:
-    """Return how many floats of state a single weight has.
-
-    Row-wise Adagrad means the rows of items; layers have the state of plain Adagrad.
-    """
-    whole = optimizer.slots(FLOATS_PER_LINE) // FLOATS_PER_LINE
-    return max(whole, 1) if optimizer.slots(1) else 0
-
-
-class RecurrentModel(RecurrentParams, VectorRecommender):
+class RecurrentModel(RecurrentMemory):
     """The nets of a recommender, trained in steps; a subclass has the parameters."""
 
     _network: Ensemble
@@ -124,9 +108,8 @@ class RecurrentModel(RecurrentParams, VectorRecommender):
         self.user_ids = self._features.user_ids if self._features is not None else None
         self._forget_answers()
 
-    def _features_of(self, log: Interactions, old: FeatureRows | None = None) -> FeatureRows | None:
-        context, users = tuple(self.context), tuple(self.user_features)
-        return FeatureRows.of(log, context, users, old) if context or users else None
+    def _feature_rows(self) -> int:
+        return self._features.count if self._features is not None else 0
 
     def _feature_names(self) -> dict[str, list[str]]:
         return {"context": list(self.context), "user_features": list(self.user_features)}
@@ -140,64 +123,7 @@ class RecurrentModel(RecurrentParams, VectorRecommender):
         self._check_fitted()
         return self._features.kinds if self._features is not None else {}
 
-    def _feature_rows(self) -> int:
-        return self._features.count if self._features is not None else 0
-
     # Training
-
-    def _limits(self, network: RecurrentNetwork, columns: int) -> Limits:
-        """Return what steps may hold, so that a step's memory and a block's time are bounded."""
-        one, many = (
-            self._step_bytes(network, self.batch_size, events, columns, 1) for events in (1, 1025)
-        )
-        an_event = (many - one) / 1024
-        most = max(1, int((STEP_BYTES - one) / an_event))
-        scored = len(network.outputs) if self.loss == "softmax" else self.negatives
-        products = len(network.dense) + (scored + 1) * stride_of(network.architecture.units)
-        return Limits(
-            self.batch_size,
-            self.truncation,
-            most,
-            max(1, PRODUCTS_A_BLOCK // (3 * products * self.members)),
-        )
-
-    def _team_size(self) -> int:
-        """Return the threads of a fit: they meet often, so more than processors would crawl."""
-        return min(resolve_threads(self.threads), available_cpus())
-
-    def _step_bytes(
-        self, network: RecurrentNetwork, rows: int, events: int, columns: int, threads: int
-    ) -> int:
-        """Return what the compiled trainers take for steps of so many rows and events."""
-        bytes_: int = isa.load("rnn").Trainer.work_bytes(
-            network.compiled,
-            loss=self.loss,
-            negatives=self.negatives,
-            max_rows=rows,
-            max_events=events,
-            max_features=columns,
-            threads=threads,
-            trainers=self.members,
-        )
-        return bytes_
-
-    def _slots(self, network: RecurrentNetwork) -> dict[str, np.ndarray]:
-        """Return a net's state of the optimizer at its beginning, by the trainer's names."""
-        optimizer = self._optimizer()
-        matrices: dict[str, np.ndarray | None] = {"output": network.outputs}
-        matrices |= {"input": network.inputs, "feature": network.features}
-        if network.inputs is network.outputs:
-            del matrices["input"]
-        slots = {}
-        for name, matrix in matrices.items():
-            if matrix is not None:
-                slots[f"{name}_slots"] = aligned_zeros(
-                    (len(matrix), optimizer.slots(matrix.shape[1]))
-                )
-        slots["dense_slots"] = aligned_zeros((slots_a_number(optimizer), len(network.dense)))
-        if network.bias is not None:
-            slots["bias_slots"] = aligned_zeros((len(network.bias), slots_a_number(optimizer)))
-        return {name: array for name, array in slots.items() if array.size}
 
     def _noise(self) -> dict[str, Any]:
         """Return the arguments of the trainer that say what events are compared with."""
@@ -244,7 +170,7 @@ class RecurrentModel(RecurrentParams, VectorRecommender):
         columns = len(features.context) + len(features.users) if features is not None else 0
         sessions = Sessions.of(log, Catalogue(self.item_ids, self.item_counts).rows_of(log))
         limits = self._limits(nets[0], columns)
-        rows, events = _largest_step(self.batching, limits, sessions.targets)
+        rows, events = largest_step(self.batching, limits, sessions.targets)
         slots = [self._slots(net) for net in nets]
         with Team(self._team_size()) as team:
             trainers = self._trainers(
@@ -290,56 +216,6 @@ class RecurrentModel(RecurrentParams, VectorRecommender):
                 f"the weights of the layers have grown to {largest:.3g} after epoch {epoch + 1}; "
                 "lower learning_rate and fit again"
             )
-
-    # Memory
-
-    def _estimated_memory(self, log: Interactions) -> dict[str, int]:
-        counts = log.item_counts()
-        items = max(1, int((counts >= self.min_count).sum()))
-        features = self._features_of(log)
-        rows = features.count if features is not None else 0
-        columns = len(features.context) + len(features.users) if features is not None else 0
-        net = self._architecture()
-        parameters = 4 * self.members * net.parameter_floats(items, rows)
-        # Memory that nobody writes to takes no room: the kernel is asked about a net of this size.
-        inputs = outputs = aligned_empty((items, stride_of(net.units)))
-        if net.item_inputs != "tied":
-            inputs = aligned_empty((items, net.input_columns))
-        network = RecurrentNetwork(
-            net, aligned_empty((net.dense_floats(),)), inputs, outputs, None, None
-        )
-        lengths = np.diff(log.history_offsets) - 1
-        limits = self._limits(network, columns)
-        threads = self._team_size()
-        step = self._step_bytes(
-            network, *_largest_step(self.batching, limits, lengths), columns, threads
-        )
-        work = step + WORK_OF_ITEM * items + 4 * len(counts) + WORK_OF_SESSION * len(lengths)
-        if (counts < self.min_count).any():
-            work += (4 if len(log) < 2**31 else 8) * len(log)
-        if self.neighbour_bonus:
-            pairs = 8 * most_pairs(lengths + 1, items)
-            parameters += pairs + 16 * items
-            work += pairs + 48 * len(log)  # once more while counted; keys, order, columns
-        bias = items if net.has_bias else 0
-        optimizer = self._optimizer()
-        slots = (
-            4
-            * self.members
-            * (
-                slots_a_number(optimizer) * (net.dense_floats() + bias)
-                + optimizer.slots(net.units) * items
-                + optimizer.slots(net.input_columns)
-                * (rows + (items if net.item_inputs != "tied" else 0))
-            )
-        )
-        return {
-            "parameters": parameters,
-            "optimizer": slots,
-            "log": log.nbytes,
-            "work": work,
-            "total": parameters + slots + log.nbytes + work,
-        }
 
     # Checkpoints
 
@@ -398,14 +274,3 @@ class RecurrentModel(RecurrentParams, VectorRecommender):
         has_pairs = "pair_offsets" in arrays
         self._pairs = PairCounts.restored(arrays, len(catalogue.item_ids)) if has_pairs else None
         self._take(catalogue)
-
-
-def _largest_step(batching: str, limits: Limits, targets: np.ndarray) -> tuple[int, int]:
-    """Return the most rows and events that a step of a log has."""
-    longest = int(targets.max(initial=1))
-    rows = min(limits.batch_size, max(1, int((targets > 0).sum())))
-    row_events = limits.lane_events if batching == "lanes" else limits.row_events
-    events = rows * min(row_events, max(longest, 1))
-    if batching == "sessions":
-        events = min(events, max(limits.events_a_step, 1))
-    return rows, events

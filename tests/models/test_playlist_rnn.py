@@ -117,7 +117,7 @@ def test_the_schedule_falls_as_it_says(schedule):
 
 
 def test_callbacks_hear_of_events_within_an_epoch(monkeypatch):
-    monkeypatch.setattr("fastrec.models.recurrent.PRODUCTS_A_BLOCK", 1)
+    monkeypatch.setattr("fastrec.models.recurrent_memory.PRODUCTS_A_BLOCK", 1)
 
     class Watcher(fr.Callback):
         log_every = 50
@@ -141,7 +141,7 @@ def test_callbacks_hear_of_events_within_an_epoch(monkeypatch):
 
 
 def test_seconds_end_the_training_within_an_epoch(monkeypatch):
-    monkeypatch.setattr("fastrec.models.recurrent.PRODUCTS_A_BLOCK", 1)
+    monkeypatch.setattr("fastrec.models.recurrent_memory.PRODUCTS_A_BLOCK", 1)
     model = small(epochs=10_000).fit(CYCLE, callbacks=[fr.StopAt(seconds=0.2)])
     assert len(model.history) < 10_000
     assert model.history[-1]["partial"]

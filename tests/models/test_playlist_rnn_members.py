@@ -75,7 +75,7 @@ def test_a_file_keeps_all_members(model, tmp_path):
 
 @pytest.mark.parametrize("batching", ["sessions", "lanes"])
 def test_a_run_that_was_cut_goes_on_to_the_same_bits(tmp_path, monkeypatch, batching):
-    monkeypatch.setattr("fastrec.models.recurrent.PRODUCTS_A_BLOCK", 1)
+    monkeypatch.setattr("fastrec.models.recurrent_memory.PRODUCTS_A_BLOCK", 1)
     params = {"batching": batching, "truncation": 4, "schedule": "cosine"}
     path = tmp_path / "run.fastrec"
 

@@ -20,7 +20,7 @@ PARAMS = {"units": 16, "epochs": 4, "batch_size": 8, "negatives": 16, "truncatio
 @pytest.fixture(autouse=True)
 def short_blocks(monkeypatch):
     """Let a block be a step, so that there are many places to be cut at."""
-    monkeypatch.setattr("fastrec.models.recurrent.PRODUCTS_A_BLOCK", 1)
+    monkeypatch.setattr("fastrec.models.recurrent_memory.PRODUCTS_A_BLOCK", 1)
 
 
 class Cut(fr.Callback):
@@ -107,8 +107,8 @@ def test_a_killed_run_goes_on_to_the_same_bits(tmp_path):
     script = textwrap.dedent(
         f"""
         import fastrec as fr
-        from fastrec.models import recurrent
-        recurrent.PRODUCTS_A_BLOCK = 1
+        from fastrec.models import recurrent_memory
+        recurrent_memory.PRODUCTS_A_BLOCK = 1
 
         class Tell(fr.Callback):
             log_every = 1
