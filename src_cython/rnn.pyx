@@ -228,8 +228,8 @@ cdef class Trainer:
     threads : int
         Ranks of the team.
     turns_with : Trainer or None
-        One of a net, losses and limits of the same kind, whose memory this one works in: they
-        never run at once.
+        One of an equal net, loss and limits (of which only the size of the memory is compared),
+        whose memory this one works in: they never run at once.
     """
 
     cdef RnnTrainer trainer
@@ -294,12 +294,14 @@ cdef class Trainer:
                    int64_t max_events, int64_t max_features=0, int threads=1, int trainers=1):
         """Return the bytes that trainers who take turns have beside the arrays they are given."""
         cdef RnnTrainer t
+        cdef int64_t shared
         t.net = &network.net
         t.samples = network.net.items if loss == "softmax" else negatives
         t.most_rows = max_rows
         t.most_events = max_events
         t.most_features = max_features
-        return rnn_place_work(&t, NULL, threads) + trainers * rnn_place_own(&t, NULL)
+        shared = rnn_place_work(&t, NULL, threads)  # first: the other builds on it
+        return shared + trainers * rnn_place_own(&t, NULL)
 
     @property
     def steps_done(self):

@@ -85,7 +85,8 @@ def draw_step(
 
     def task(start: int, stop: int) -> None:
         part = slice(start, stop)
-        scores = queries[part] @ index.matrix.T
+        with single_threaded_blas():
+            scores = queries[part] @ index.matrix.T
         if index.bias is not None:
             scores += index.bias
         highest = scores.max(axis=1)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 QUERIES_AT_ONCE = 64
-LATEST = 32  # items of a history whose neighbours count: what is older weighs less than 1e-9
+LATEST = 32  # items of a history whose neighbours count; older ones would weigh less than 1e-9
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Bonuses:
         For the item that occurs most with the latest ones, by the score of
         :class:`fastrec.ItemKNN`; others get as much less as their scores are lower.
     pairs : PairCounts or None
-        What occurs with what; needed where ``neighbour`` is above 0.
+        What occurs with what; None where ``neighbour`` is 0.
     """
 
     repeat: float
@@ -62,10 +62,9 @@ class Bonuses:
                 found = neighbours(start, stop)
             if self.repeat > 0:
                 rows = histories.slice(start, stop)
-                heard = csr_array(
-                    (np.ones(rows.total, np.float32), rows.flat, rows.offsets - rows.offsets[0]),
-                    shape=shape,
-                )
+                # Copied, because repeats are taken out of it in place.
+                items, ends = rows.flat.copy(), rows.offsets - rows.offsets[0]
+                heard = csr_array((np.ones(len(items), np.float32), items, ends), shape=shape)
                 heard.sum_duplicates()
                 heard.data[:] = self.repeat
                 found = found + heard
@@ -75,20 +74,20 @@ class Bonuses:
         return bonuses
 
     def _neighbours(self, queries: Queries) -> Callable[[int, int], csr_array] | None:
-        if self.neighbour == 0 or self.pairs is None:
+        if self.pairs is None:
             return None
         age = ages(queries)
-        latest = queries.histories.where(age < LATEST)
-        weights = np.power(HISTORY_DECAY, age[age < LATEST], dtype=np.float64)
-        scores_of = self.pairs.scorer(
-            latest.flat, latest.offsets - latest.offsets[0], weights, SHRINKAGE
-        )
+        is_late = age < LATEST
+        latest = queries.histories.where(is_late)
+        weights = np.power(HISTORY_DECAY, age[is_late], dtype=np.float64)
+        scores_of = self.pairs.scorer(latest.flat, latest.offsets, weights, SHRINKAGE)
 
         def neighbours(start: int, stop: int) -> csr_array:
             scores = scores_of(start, stop)
             best = scores.max(axis=1).toarray().reshape(-1)
-            factors = np.divide(self.neighbour, best, out=np.zeros_like(best), where=best > 0)
-            scores.data *= np.repeat(factors, np.diff(scores.indptr))
+            best[best <= 0] = 1
+            scores.data /= np.repeat(best, np.diff(scores.indptr))
+            scores.data *= np.float32(self.neighbour)
             return scores
 
         return neighbours
@@ -118,15 +117,21 @@ def rank(
     top = index.search(vectors, k, exclude=exclude, allow=allow, threads=threads)
     lifted = TopK.empty(len(queries), k, len(index))
     bonuses_of = bonuses.of(queries, len(index))
+    may_be = None  # of one list for all queries, which rows it allows
+    if allow is not None and not isinstance(allow, Ragged):
+        may_be = np.zeros(len(index), bool)
+        may_be[allow] = True
 
     def answer(start: int, stop: int) -> None:
         found = bonuses_of(start, stop)
         rows = Ragged(found.indices.astype(np.int32, copy=False), found.indptr.astype(np.int64))
         added = found.data
-        allowed = part_of(allow, start, stop)
-        if allowed is not None:
-            may = _allowed(rows, allowed, len(index))
-            rows, added = rows.where(may), added[may]
+        if isinstance(allow, Ragged):
+            keep = _is_allowed(rows, allow.slice(start, stop), len(index))
+            rows, added = rows.where(keep), added[keep]
+        elif may_be is not None:
+            keep = may_be[rows.flat]
+            rows, added = rows.where(keep), added[keep]
         part = index.search(
             vectors[start:stop],
             k,
@@ -142,12 +147,10 @@ def rank(
     return _best_of(top, lifted)
 
 
-def _allowed(rows: Ragged, allow: np.ndarray | Ragged, n_items: int) -> np.ndarray:
-    """Return which items of some lists are allowed, bool beside ``rows.flat``."""
-    if isinstance(allow, Ragged):
-        asked = rows.row_numbers * n_items + rows.flat
-        return np.isin(asked, allow.row_numbers * n_items + allow.flat)
-    return np.isin(rows.flat, allow)
+def _is_allowed(rows: Ragged, allow: Ragged, n_items: int) -> np.ndarray:
+    """Return which items of some lists are in those of ``allow``, bool beside ``rows.flat``."""
+    asked = rows.row_numbers * n_items + rows.flat
+    return np.isin(asked, allow.row_numbers * n_items + allow.flat)
 
 
 def _best_of(top: TopK, lifted: TopK) -> TopK:

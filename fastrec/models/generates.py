@@ -28,7 +28,7 @@ class GeneratesPlaylists(KeepsSessions):
     """Playlists, likelihoods and sessions of a model that has a recurrent net.
 
     The class that takes these methods has ``_network`` (see
-    :class:`fastrec.nn.network.RecurrentNetwork`), ``_features`` and ``loss``, and is a
+    :class:`fastrec.nn.ensemble.Ensemble`), ``_features`` and ``loss``, and is a
     :class:`VectorRecommender`.
     """
 

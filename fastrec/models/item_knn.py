@@ -10,7 +10,7 @@ import numpy as np
 from fastrec.data import Interactions, Queries, as_interactions
 from fastrec.models.history_weights import check_history_params, decayed_weights
 from fastrec.models.neighbours import DistinctItems, NeighbourRecommender, Scorer, best_of
-from fastrec.models.pair_counts import HISTORY_DECAY, SHRINKAGE, PairCounts, most_pairs
+from fastrec.models.pair_counts import HISTORY_DECAY, SHRINKAGE, PairCounts, pair_bytes
 from fastrec.runtime import checks
 from fastrec.runtime.threads import resolve_threads
 from fastrec.search import Recommendations
@@ -101,13 +101,8 @@ class ItemKNN(NeighbourRecommender):
         """
         self._check_params()
         log = as_interactions(data)
-        pairs = most_pairs(np.diff(log.history_offsets), log.n_items)
-        parts = {
-            "parameters": 8 * pairs + 24 * log.n_items,
-            "log": log.nbytes,
-            # The pairs once more while they are put together; keys, order and columns of the log.
-            "work": 8 * pairs + 48 * len(log),
-        }
+        kept, work = pair_bytes(np.diff(log.history_offsets), log.n_items)
+        parts = {"parameters": kept + 8 * log.n_items, "log": log.nbytes, "work": work}
         return parts | {"total": sum(parts.values())}
 
     def _clear(self) -> None:

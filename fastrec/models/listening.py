@@ -26,7 +26,7 @@ class KeepsSessions(Base):
     """Sessions of a model that has a recurrent net.
 
     The class that takes these methods has ``_network`` (see
-    :class:`fastrec.nn.network.RecurrentNetwork`) and ``_features`` (a
+    :class:`fastrec.nn.ensemble.Ensemble`) and ``_features`` (a
     :class:`fastrec.models.features.FeatureRows`, or None), and is a :class:`VectorRecommender`.
     """
 

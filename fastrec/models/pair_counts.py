@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +20,7 @@ MOST_PAIRS = 1 << 31
 SHRINKAGE, HISTORY_DECAY = 20.0, 0.5  # of a score by default
 
 
-@dataclass
+@dataclass(frozen=True, eq=False)
 class PairCounts:
     """For each item those it occurred with, and how often: ``B' B`` without its diagonal.
 
@@ -41,9 +41,7 @@ class PairCounts:
     items: np.ndarray
     counts: np.ndarray
     mass: np.ndarray
-
-    def __post_init__(self) -> None:
-        self._matrix: csr_array | None = None
+    _kept: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def empty(cls, n_items: int) -> PairCounts:
@@ -79,7 +77,7 @@ class PairCounts:
         holds = csr_array((values, histories.items, offsets), shape=(len(lengths), n_items))
         together = _products(holds, lengths, threads)
         if len(self.items):
-            together = together + self._square()
+            together = together + self.matrix()
         return PairCounts(
             together.indptr.astype(_width_of(together.nnz), copy=False),
             together.indices.astype(np.int32, copy=False),
@@ -120,18 +118,17 @@ class PairCounts:
         """
         from scipy.sparse import csr_array
 
-        mass = self.mass + shrinkage
-        roots = np.divide(1, np.sqrt(mass), out=np.zeros_like(mass), where=mass > 0)
+        roots, pairs, n_items = self._roots(shrinkage), self.matrix(), len(self.mass)
         with np.errstate(over="ignore"):  # weights may be as large as float32 goes
             weights = (weights * roots[items]).astype(np.float32)
         roots = roots.astype(np.float32)
-        pairs, n_items = self._square(), len(mass)
 
         def score(start: int, stop: int) -> csr_array:
             first, last = offsets[start], offsets[stop]
+            # Of the type of the pairs' offsets, or SciPy would convert all of these.
+            ends = (offsets[start : stop + 1] - first).astype(pairs.indptr.dtype)
             bags = csr_array(
-                (weights[first:last], items[first:last], offsets[start : stop + 1] - first),
-                shape=(stop - start, n_items),
+                (weights[first:last], items[first:last], ends), shape=(stop - start, n_items)
             )
             sums = bags @ pairs
             sums.data *= roots[sums.indices]
@@ -139,14 +136,33 @@ class PairCounts:
 
         return score
 
-    def _square(self) -> csr_array:
+    def matrix(self) -> csr_array:
+        """Return the counts as a sparse matrix (items, items), without a copy."""
         from scipy.sparse import csr_array
 
-        matrix = self._matrix
+        matrix = self._kept.get("matrix")
         if matrix is None:
-            shape = (len(self.mass),) * 2
-            matrix = self._matrix = csr_array((self.counts, self.items, self.offsets), shape=shape)
+            matrix = csr_array((len(self.mass),) * 2, dtype=np.float32)
+            # Its constructor would copy what is a small part of a mapped file.
+            matrix.data, matrix.indices, matrix.indptr = self.counts, self.items, self.offsets
+            self._kept["matrix"] = matrix
         return matrix
+
+    def _roots(self, shrinkage: float) -> np.ndarray:
+        """Return ``1 / sqrt(n_i + shrinkage)`` of each item, 0 for items of no history."""
+        known, roots = self._kept.get("roots", (None, None))
+        if known != shrinkage:
+            mass = self.mass + shrinkage
+            roots = np.divide(1, np.sqrt(mass), out=np.zeros_like(mass), where=mass > 0)
+            self._kept["roots"] = shrinkage, roots
+        return roots
+
+
+def pair_bytes(lengths: np.ndarray, n_items: int) -> tuple[int, int]:
+    """Return the bytes of counts at the most that histories allow, and of the work to count."""
+    pairs = 8 * most_pairs(lengths, n_items)
+    # They are there once more while they are put together; keys, order and columns of the log.
+    return pairs + 16 * n_items, pairs + 64 * int(lengths.sum())
 
 
 def most_pairs(lengths: np.ndarray, n_items: int) -> int:

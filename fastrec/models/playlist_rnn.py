@@ -55,18 +55,19 @@ class PlaylistRNN(GeneratesPlaylists, RecurrentModel):
     members : int
         Nets that are trained beside each other on the same steps, from random weights, negatives
         and dropout of their own; scores are the mean of theirs (a deep ensemble). Training,
-        answers and memory cost that many times as much; a step works in the same memory. A few
-        rank better than one net of the same units, and than one net of more.
+        answers and memory cost that many times as much; a step works in the same memory.
     repeat_bonus, neighbour_bonus : float
         What :meth:`rank` and :meth:`recommend` add to scores, in their unit, from 0 to 1000: the
         first to those of all items that the history holds, where these may be answers
         (``exclude_seen=False``, as in protocols of session data); the second to that of the item
         which occurs most with the latest ones in the histories of the log, by the score of
-        :class:`fastrec.ItemKNN` with its default parameters, and in proportion to this score to
-        others. Choose them on held-out queries, 0 to 4 for cosines of scale 16. They may be set
-        after ``fit``, but pairs of items are only counted by a ``fit`` with a ``neighbour_bonus``.
-        It costs a second search, of the items that have a bonus. The net, its sessions,
-        likelihoods and playlists do not know of them.
+        :class:`fastrec.ItemKNN` with its default parameters for histories without values, and in
+        proportion to this score to others (where the best one may be no answer, no answer gets
+        all of it). Choose them on held-out queries, 0 to 5 for cosines of scale 16. They may be
+        set after ``fit``, but pairs of items are only counted by a ``fit`` with a
+        ``neighbour_bonus``, which costs what that of ItemKNN costs. An answer costs a second
+        search, of the items that have a bonus; only the latest 32 of a history give any. The
+        net, its sessions, likelihoods and playlists do not know of them.
     loss : {"sampled_softmax", "softmax", "bpr_max", "top1_max"}
         Cross-entropy over the target and the negatives, or over all items (for small
         catalogues); or a ranking loss over the negatives.
@@ -225,8 +226,10 @@ class PlaylistRNN(GeneratesPlaylists, RecurrentModel):
         Returns
         -------
         dict of str to int
-            ``parameters``, ``optimizer`` (what it keeps beside them), ``log``, ``work`` (a
-            step's events, the plan of an epoch) and ``total``.
+            ``parameters`` (with a ``neighbour_bonus`` also the pairs of items, at the most that
+            the lengths of the histories allow), ``optimizer`` (what it keeps beside them),
+            ``log``, ``work`` (a step's events, the plan of an epoch, or counting pairs) and
+            ``total``.
         """
         self._check_params()
         return self._estimated_memory(as_interactions(data))
@@ -260,7 +263,8 @@ class PlaylistRNN(GeneratesPlaylists, RecurrentModel):
         ------
         InputError
             Besides what :meth:`Recommender.fit` raises: vectors of another length, a list of
-            another length than ``members``, or a checkpoint of other parameters or another log.
+            another length than ``members``, or a checkpoint of other parameters or another log;
+            with a ``neighbour_bonus`` histories of more than 2**31 pairs, or values above 1e9.
         """
         if resume is None:
             self._check_params()

@@ -60,6 +60,7 @@ class RecurrentModel(RecurrentMemory):
 
     def _extend(self, log: Interactions) -> None:
         """Take new items, categories and users into copies of the parameters."""
+        self._bonuses(exclude_seen=False)
         asked = self._architecture().to_dict() | self._feature_names()
         asked["members"] = self.members
         fitted = self._network.architecture.to_dict() | self._fitted_features
@@ -101,7 +102,8 @@ class RecurrentModel(RecurrentMemory):
                 "no pairs of items; set it back, or fit anew"
             )
         repeat = 0.0 if exclude_seen else repeat
-        return Bonuses(repeat, neighbour, self._pairs) if repeat or neighbour else None
+        pairs = self._pairs if neighbour else None
+        return Bonuses(repeat, neighbour, pairs) if repeat or neighbour else None
 
     def _take(self, catalogue: Catalogue) -> None:
         self.item_ids, self.item_counts = catalogue.item_ids, catalogue.item_counts

@@ -6,7 +6,7 @@ import numpy as np
 
 from fastrec.data import Interactions
 from fastrec.models.features import FeatureRows
-from fastrec.models.pair_counts import most_pairs
+from fastrec.models.pair_counts import pair_bytes
 from fastrec.models.recurrent_params import RecurrentParams
 from fastrec.models.vector_model import VectorRecommender
 from fastrec.nn.network import RecurrentNetwork
@@ -35,9 +35,12 @@ class RecurrentMemory(RecurrentParams, VectorRecommender):
     """The memory of a recommender whose parameters a subclass has."""
 
     def _limits(self, network: RecurrentNetwork, columns: int) -> Limits:
-        """Return what steps may hold, so that a step's memory and a block's time are bounded."""
+        """Return what steps may hold, so that a step's memory and a block's time are bounded.
+
+        Steps are the same for any number of members.
+        """
         one, many = (
-            self._step_bytes(network, self.batch_size, events, columns, 1) for events in (1, 1025)
+            self._step_bytes(network, self.batch_size, events, columns) for events in (1, 1025)
         )
         an_event = (many - one) / 1024
         most = max(1, int((STEP_BYTES - one) / an_event))
@@ -55,9 +58,15 @@ class RecurrentMemory(RecurrentParams, VectorRecommender):
         return min(resolve_threads(self.threads), available_cpus())
 
     def _step_bytes(
-        self, network: RecurrentNetwork, rows: int, events: int, columns: int, threads: int
+        self,
+        network: RecurrentNetwork,
+        rows: int,
+        events: int,
+        columns: int,
+        threads: int = 1,
+        trainers: int = 1,
     ) -> int:
-        """Return what the compiled trainers take for steps of so many rows and events."""
+        """Return what compiled trainers that take turns have for steps of so many events."""
         bytes_: int = isa.load("rnn").Trainer.work_bytes(
             network.compiled,
             loss=self.loss,
@@ -66,7 +75,7 @@ class RecurrentMemory(RecurrentParams, VectorRecommender):
             max_events=events,
             max_features=columns,
             threads=threads,
-            trainers=self.members,
+            trainers=trainers,
         )
         return bytes_
 
@@ -107,15 +116,15 @@ class RecurrentMemory(RecurrentParams, VectorRecommender):
         limits = self._limits(network, columns)
         threads = self._team_size()
         step = self._step_bytes(
-            network, *largest_step(self.batching, limits, lengths), columns, threads
+            network, *largest_step(self.batching, limits, lengths), columns, threads, self.members
         )
         work = step + WORK_OF_ITEM * items + 4 * len(counts) + WORK_OF_SESSION * len(lengths)
         if (counts < self.min_count).any():
             work += (4 if len(log) < 2**31 else 8) * len(log)
         if self.neighbour_bonus:
-            pairs = 8 * most_pairs(lengths + 1, items)
-            parameters += pairs + 16 * items
-            work += pairs + 48 * len(log)  # once more while counted; keys, order, columns
+            kept, counting = pair_bytes(lengths + 1, items)
+            parameters += kept
+            work = max(work, counting)  # which is over before the training begins
         bias = items if net.has_bias else 0
         optimizer = self._optimizer()
         slots = (

@@ -58,7 +58,7 @@ def _check_codes(queries: Queries, n_items: int) -> None:
 def _codes_of(
     name: str, given: np.ndarray | Ragged | None, queries: Queries, n_items: int
 ) -> np.ndarray | Ragged | None:
-    """Return ``exclude`` or ``allow`` as codes of the model; one list for all without padding."""
+    """Return ``exclude`` or ``allow`` as codes of the model, without padding."""
     if given is None:
         return None
     if not isinstance(given, Ragged):
@@ -69,8 +69,8 @@ def _codes_of(
             f"{name} must have one list for each of the {len(queries)} queries, got {len(given)}; "
             "one list for all queries is given as a 1-D array"
         )
-    item_rows(name, given.flat, n_items)
-    return given
+    is_code = item_rows(name, given.flat, n_items) >= 0
+    return given if is_code.all() else given.where(is_code)
 
 
 def _with_histories(histories: Ragged, exclude: np.ndarray | Ragged | None) -> Ragged:

@@ -272,7 +272,8 @@ class SentenceVectors(Embedder):
             def take(first: int, last: int, wave: list[tuple[int, int]] = wave) -> None:
                 for place in range(first, last):
                     texts = self._texts_of(corpus, table, *wave[place])
-                    np.matmul(texts.T, texts, out=parts[place])
+                    with single_threaded_blas():
+                        np.matmul(texts.T, texts, out=parts[place])
 
             with single_threaded_blas():
                 run_ranges(take, len(wave), 1, self.threads)

@@ -147,7 +147,10 @@ class Ensemble:
         return _beside([net.output_vectors() for net in self.members])
 
     def item_vectors(self) -> np.ndarray:
-        """Return float32 (items, members * units) in which members count alike for a cosine."""
+        """Return what a cosine of items is taken of, float32 (items, members * units).
+
+        One net's vectors are as they are; several nets' are those that items are scored with.
+        """
         if len(self.members) == 1:
             return self.members[0].outputs[:, : self.architecture.units]
         return self.output_vectors()

@@ -2,8 +2,9 @@
 
 Most libraries have one limit for the whole process, which is set when the first caller
 enters and lifted when the last one leaves. OpenMP counts for each thread by itself, so where
-a BLAS stands on it, every caller limits its own thread. To look for libraries costs a quarter
-of a millisecond, and only the first caller does.
+a BLAS stands on it, every caller limits its own thread: who hands work to other threads enters
+before that, and these enter where they multiply. To look for libraries costs a quarter of a
+millisecond, and only the first caller does.
 """
 
 from __future__ import annotations
@@ -34,9 +35,8 @@ def single_threaded_blas() -> Iterator[None]:
             shared, _openmp = _libraries()
             _limits = shared.limit(limits=1)
         _holders += 1
-        own = nullcontext() if _openmp is None else _openmp.limit(limits=1)
     try:
-        with own:
+        with nullcontext() if _openmp is None else _openmp.limit(limits=1):
             yield
     finally:
         with _lock:

@@ -210,7 +210,8 @@ class _Factors:
         """Write the scores of the candidates from ``first`` to ``last``."""
         table = np.empty((self.n_words + 1, last - first), np.float32)
         similar = table[: self.n_words]
-        np.matmul(self.words, self.unit[first:last].T, out=similar)
+        with single_threaded_blas():
+            np.matmul(self.words, self.unit[first:last].T, out=similar)
         similar += 1
         similar *= 0.5
         np.maximum(similar, 0, out=similar)  # a cosine may be -1 less a rounding error

@@ -159,7 +159,7 @@ def _list_per_query(
     return RowLists(rows, begins[:-1], ends, False)
 
 
-def added_to(added: Any, allow: Any) -> np.ndarray:
+def added_numbers(added: Any, allow: Any, n_rows: int) -> np.ndarray:
     """Return float32 numbers beside the rows of one ascending list a query.
 
     Raises
@@ -170,8 +170,7 @@ def added_to(added: Any, allow: Any) -> np.ndarray:
     """
     if not isinstance(allow, Ragged):
         raise InputError("added goes with allow as a Ragged of one list for each query")
-    numbers = as_array("added", added)
-    flat = allow.flat
+    numbers, flat = as_array("added", added), item_rows("allow", allow.flat, n_rows)
     if numbers.shape != flat.shape:
         raise InputError(
             f"added must have one number for each of the {len(flat)} rows of allow, got shape "
@@ -180,7 +179,7 @@ def added_to(added: Any, allow: Any) -> np.ndarray:
     column = float_rows("added", numbers.reshape(-1, 1))[:, 0]
     if not np.isfinite(column).all():
         raise InputError("added must be finite in float32, got NaN or infinity")
-    rises = np.diff(flat) > 0
+    rises = flat[1:] > flat[:-1]
     begins = allow.offsets[1:-1] - allow.offsets[0]
     rises[begins[(begins > 0) & (begins < len(flat))] - 1] = True
     if not rises.all() or (len(flat) and flat.min() < 0):

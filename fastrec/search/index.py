@@ -13,7 +13,13 @@ from fastrec.runtime import isa
 from fastrec.runtime.arrays import aligned_empty, stride_of
 from fastrec.runtime.checks import as_array, flag, one_of, row_numbers, whole_number
 from fastrec.runtime.threads import resolve_threads, run_ranges
-from fastrec.search.arguments import RowLists, added_to, float_rows, largest_magnitude, row_lists
+from fastrec.search.arguments import (
+    RowLists,
+    added_numbers,
+    float_rows,
+    largest_magnitude,
+    row_lists,
+)
 from fastrec.search.result import TopK
 from fastrec.search.scan import Rows, Scan
 
@@ -155,8 +161,8 @@ class TopKIndex:
             Rows that are no answer; the only rows that are. One list for all queries, or a
             ``Ragged`` with one list for each. -1 is padding.
         added : array_like of float, beside ``allow.flat``, or None
-            What is added to the score of each row that a query's own list allows; the rows of a
-            list are ascending and different then.
+            What is added to the score of each row that a query's own list allows, as the first
+            terms of its sum; the rows of a list are ascending and different then.
         logsumexp : bool
             Return as well what :meth:`logsumexp` does: the sum runs over all rows, whatever
             ``exclude`` and ``allow`` say. It is taken in the same pass, and in one of its own
@@ -172,14 +178,15 @@ class TopKIndex:
         Raises
         ------
         InputError
-            Wrong shape, dtype or row numbers; NaN or infinity; numbers so large that a score
+            Wrong shape, dtype or row numbers; NaN or infinity; ``added`` without lists of
+            ascending rows, or not one for each; numbers so large that a score
             could overflow float32; a ``k`` so large that the result has no room, or has more
             than 2**25 places behind the last row.
         """
         k = whole_number("k", k, maximum=MAX_ROWS)
         flag("logsumexp", logsumexp)
         threads = resolve_threads(self.threads if threads is None else threads)
-        added = None if added is None else added_to(added, allow)
+        added = None if added is None else added_numbers(added, allow, len(self))
         matrix = self._checked_queries(queries, threads, added)
         n_rows, n_queries = len(self), len(matrix)
         excluded = row_lists("exclude", exclude, n_rows, n_queries, self._kernel, threads)
@@ -284,8 +291,8 @@ class TopKIndex:
             beside += float(np.abs(added).max())
         if self.dim * largest * self._largest + beside > LARGEST_SCORE:
             raise InputError(
-                f"scores could overflow float32: numbers of up to {largest:g} in queries and "
-                f"{self._largest:g} in vectors; scale one of them down"
+                f"scores could overflow float32: numbers of up to {largest:g} in queries, "
+                f"{self._largest:g} in vectors and {beside:g} beside them; scale them down"
             )
         return matrix
 

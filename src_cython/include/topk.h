@@ -250,13 +250,12 @@ static void topk_finish(uint64_t *keys, const int64_t *counts, int64_t capacity,
 }
 
 /* Queries [start, stop), each over its own list of rows only; `added` lies beside the lists, or is
- * NULL. `job` holds room for one query:
- * panels, limits, keys, counts and block are written, its lists of rows and of exclusions are set
- * from the arrays of all queries. */
+ * NULL. `job` holds room for one query: panels, limits, keys, counts and block are written, its lists
+ * of rows and of exclusions are set from the arrays of all queries. */
 static void topk_lists(TopKJob *job, const float *queries, int64_t query_stride,
                        const int32_t *lists, const float *added, const int64_t *begins,
-                       const int64_t *ends, int64_t columns, int32_t *rows, float *scores, int32_t *found,
-                       int64_t start, int64_t stop) {
+                       const int64_t *ends, int64_t columns, int32_t *rows, float *scores,
+                       int32_t *found, int64_t start, int64_t stop) {
     const int64_t *exclude_begins = job->exclude_begins, *exclude_ends = job->exclude_ends;
     float *panel = (float *)job->panels;
     for (int64_t q = start; q < stop; q++) {

@@ -109,6 +109,13 @@ def test_a_child_that_was_forked_during_a_change_of_limits_does_not_hang():
 @pytest.mark.skipif(find_spec("faiss") is None, reason="faiss-cpu, whose BLAS is on OpenMP")
 def test_all_of_this_holds_beside_a_blas_on_openmp():
     """In a process of its own, since a library stays once it is loaded."""
-    again = f"import sys, faiss, pytest; sys.exit(pytest.main([{__file__!r}, '-k', 'not beside']))"
+    again = (
+        "import sys, faiss, pytest\n"
+        "from threadpoolctl import threadpool_info\n"
+        "assert 'openmp' in {pool.get('threading_layer') for pool in threadpool_info()}\n"
+        f"sys.exit(pytest.main([{__file__!r}, '-k', 'not beside']))"
+    )
     done = subprocess.run([sys.executable, "-c", again], capture_output=True, text=True, timeout=99)
-    assert done.returncode == 0, done.stdout
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert " passed" in done.stdout
+    assert "skipped" not in done.stdout

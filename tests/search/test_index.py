@@ -342,10 +342,16 @@ def test_numbers_that_are_added_do_not_disturb_sums_or_exclusions():
         ([[1, 2], [3]], [1.0, 1e39, 1.0], "float32"),
         ([[1, 2], [3]], [1.0, 3.4028234e38, 1.0], "overflow"),
         ([[1, 2], [3]], ["a", "b", "c"], "added"),
+        (np.uint32([2, 1]), [1.0, 1.0], "ascending"),
+        ([[1, 9], [3]], [1.0, 1.0, 1.0], "rows from 0 to 4"),
     ],
 )
 def test_numbers_that_cannot_be_added_are_refused(allow, added, message):
-    lists = Ragged.from_lists(allow) if allow and isinstance(allow[0], list) else allow
+    lists = allow
+    if isinstance(allow, np.ndarray):
+        lists = Ragged(allow, np.array([0, 2, 2]))
+    elif allow and isinstance(allow[0], list):
+        lists = Ragged.from_lists(allow)
     with pytest.raises(InputError, match=message):
         TopKIndex(normal(5, 3) * np.float32(1e32)).search(normal(2, 3), 1, allow=lists, added=added)
 
