@@ -189,10 +189,10 @@ def scan_lists(const float[:, :] items, const float[::1] bias, const int32_t[::1
                int64_t start, int64_t stop):
     """Answer queries ``[start, stop)``, each out of its own list of rows.
 
-    ``lists[begins[q]:ends[q]]`` are query q's rows, ascending and different, and ``added`` (or None)
-    holds beside each what is added to its score. ``keys`` has room for one shortlist; ``scratch``
-    for ``scratch_size(dim) + (dim + 1) * LANES`` floats. Row q of the three ``found`` arrays is
-    written as by ``finish``.
+    ``lists[begins[q]:ends[q]]`` are query q's rows, ascending and different, and ``added`` (or
+    None) holds beside each what is added to its score. ``keys`` has room for one shortlist;
+    ``scratch`` for ``scratch_size(dim) + (dim + 1) * LANES`` floats. Row q of the three ``found``
+    arrays is written as by ``finish``.
     """
     cdef TopKJob job
     cdef int64_t count = 0
