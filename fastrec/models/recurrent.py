@@ -91,7 +91,10 @@ class RecurrentModel(RecurrentMemory):
             histories = histories.where(is_kept)
             value = None if value is None else value[is_kept]
         items = DistinctItems.of(histories, len(catalogue.item_ids), value)
-        return pairs.counted(items, self.threads)
+        try:
+            return pairs.counted(items, self.threads)
+        except InputError as error:
+            raise InputError(f"{error}; or do without: neighbour_bonus=0") from None
 
     def _bonuses(self, exclude_seen: bool) -> Bonuses | None:
         """Return what is added to scores, or None for nothing."""

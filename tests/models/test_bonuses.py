@@ -7,6 +7,7 @@ import pytest
 
 import fastrec as fr
 from fastrec.data import Ragged
+from fastrec.models import pair_counts
 from fastrec.models.bonuses import LATEST, Bonuses, rank
 from fastrec.search import TopKIndex
 
@@ -237,6 +238,13 @@ def test_a_bonus_of_neighbours_needs_counted_pairs():
     assert model.rank(queries_of(model), 3).counts[0] == 3
     model.set_params(neighbour_bonus=0.0).fit(LOG)
     assert model._pairs is None
+
+
+def test_more_pairs_than_are_kept_are_refused(monkeypatch):
+    monkeypatch.setattr(pair_counts, "MOST_PAIRS", 8)
+    with pytest.raises(fr.InputError, match=r"pairs of items .* neighbour_bonus=0"):
+        small(neighbour_bonus=1.0).fit(LOG)
+    assert small().fit(LOG)._pairs is None
 
 
 def test_a_checkpoint_holds_the_pairs(tmp_path):
