@@ -118,10 +118,9 @@ class PairCounts:
         """
         from scipy.sparse import csr_array
 
-        roots, pairs, n_items = self._roots(shrinkage), self.matrix(), len(self.mass)
+        (exact, roots), pairs, n_items = self._roots(shrinkage), self.matrix(), len(self.mass)
         with np.errstate(over="ignore"):  # weights may be as large as float32 goes
-            weights = (weights * roots[items]).astype(np.float32)
-        roots = roots.astype(np.float32)
+            weights = (weights * exact[items]).astype(np.float32)
 
         def score(start: int, stop: int) -> csr_array:
             first, last = offsets[start], offsets[stop]
@@ -148,12 +147,13 @@ class PairCounts:
             self._kept["matrix"] = matrix
         return matrix
 
-    def _roots(self, shrinkage: float) -> np.ndarray:
-        """Return ``1 / sqrt(n_i + shrinkage)`` of each item, 0 for items of no history."""
+    def _roots(self, shrinkage: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return ``1 / sqrt(n_i + shrinkage)`` of each item, float64 and float32; 0 for none."""
         known, roots = self._kept.get("roots", (None, None))
         if known != shrinkage:
             mass = self.mass + shrinkage
-            roots = np.divide(1, np.sqrt(mass), out=np.zeros_like(mass), where=mass > 0)
+            exact = np.divide(1, np.sqrt(mass), out=np.zeros_like(mass), where=mass > 0)
+            roots = exact, exact.astype(np.float32)
             self._kept["roots"] = shrinkage, roots
         return roots
 

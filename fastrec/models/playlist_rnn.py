@@ -13,15 +13,14 @@ from typing import Any, Self
 
 import numpy as np
 
-from fastrec.data import Interactions, Queries, Ragged, as_interactions
+from fastrec.data import Interactions, Queries, as_interactions
 from fastrec.errors import InputError
 from fastrec.generation.network import rows_of
-from fastrec.models.bonuses import rank
 from fastrec.models.generates import GeneratesPlaylists
 from fastrec.models.item_starts import begin_with, starts_of
 from fastrec.models.recurrent import RecurrentModel
 from fastrec.models.resuming import checkpoint
-from fastrec.search import Recommendations, TopK, TopKIndex, Vectors
+from fastrec.search import Recommendations, TopKIndex, Vectors
 from fastrec.training.callbacks import Callback
 from fastrec.training.history import History
 
@@ -304,21 +303,6 @@ class PlaylistRNN(GeneratesPlaylists, RecurrentModel):
             features = rows_of(asked, queries.histories.row_numbers)
         network = self._network
         return network.queries(network.encode(queries.histories, features, threads), threads)
-
-    def _best(
-        self,
-        queries: Queries,
-        vectors: np.ndarray,
-        k: int,
-        exclude: np.ndarray | Ragged | None,
-        allow: np.ndarray | Ragged | None,
-        threads: int | None,
-    ) -> TopK:
-        bonuses = self._bonuses(queries.exclude_seen)
-        if bonuses is None:
-            return super()._best(queries, vectors, k, exclude, allow, threads)
-        index = self._search_index()
-        return rank(index, queries, vectors, k, exclude, allow, bonuses, threads)
 
     def recommend(
         self,

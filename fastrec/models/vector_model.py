@@ -6,6 +6,7 @@ import numpy as np
 
 from fastrec.data import Queries, Ragged
 from fastrec.models.base import Recommender
+from fastrec.models.bonuses import Bonuses, rank
 from fastrec.models.restrictions import limits
 from fastrec.search import TopK, TopKIndex
 
@@ -50,24 +51,18 @@ class VectorRecommender(Recommender):
         """Return the ``k`` best items of every query; see :meth:`Recommender.rank`."""
         self._check_fitted()
         exclude, allow = limits(queries, exclude, allow, len(self.item_ids))
-        vectors = self._query_vectors(queries, threads)
-        top = self._best(queries, vectors, k, exclude, allow, threads)
+        bonuses = self._bonuses(queries.exclude_seen)
+        vectors, index = self._query_vectors(queries, threads), self._search_index()
+        if bonuses is None:
+            top = index.search(vectors, k, exclude=exclude, allow=allow, threads=threads)
+        else:
+            top = rank(index, queries, vectors, k, exclude, allow, bonuses, threads)
         top.clear(~self._can_answer(queries))
         return top
 
-    def _best(
-        self,
-        queries: Queries,
-        vectors: np.ndarray,
-        k: int,
-        exclude: np.ndarray | Ragged | None,
-        allow: np.ndarray | Ragged | None,
-        threads: int | None,
-    ) -> TopK:
-        """Return the best items for the vectors of the queries."""
-        return self._search_index().search(
-            vectors, k, exclude=exclude, allow=allow, threads=threads
-        )
+    def _bonuses(self, exclude_seen: bool) -> Bonuses | None:
+        """Return what is added to scores where histories may be answers or not; None: nothing."""
+        return None
 
     def _forget_answers(self) -> None:
         self._index = None
