@@ -12,14 +12,15 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t, uintptr_
 import numpy as np
 
 from rnn_headers cimport (
-    RNN_MOST_LAYERS, RNN_SOFTMAX, RNN_TOGETHER, RnnBatches, RnnNet, RnnSlots, RnnTokens, RnnTrainer,
-    optimizer_of, rnn_advance, rnn_encode, rnn_gates, rnn_infer_floats, rnn_layout, rnn_place_own,
-    rnn_place_work, rnn_queries, rnn_train, team_abort, team_reset,
+    PRODUCT_HAS_BF16, RNN_MOST_LAYERS, RNN_SOFTMAX, RNN_TOGETHER, RnnBatches, RnnNet, RnnSlots,
+    RnnTokens, RnnTrainer, optimizer_of, rnn_advance, rnn_encode, rnn_gates, rnn_infer_floats,
+    rnn_layout, rnn_place_own, rnn_place_work, rnn_queries, rnn_train, team_abort, team_reset,
 )
 
 CELLS = ("tanh", "relu", "gru", "lstm")
 LOSSES = ("sampled_softmax", "softmax", "bpr_max", "top1_max")
 MOST_LAYERS = RNN_MOST_LAYERS
+HAS_BF16 = bool(PRODUCT_HAS_BF16)
 
 
 cdef int64_t _padded(int64_t floats):
@@ -223,6 +224,8 @@ cdef class Trainer:
         Largest norm of the gradient of ``dense``; 0 for any.
     bpr_regularization, elu : float
         Of the ranking losses, see ``include/rnn_losses.h``.
+    is_bf16 : bool
+        Products round what they multiply to bfloat16 and sum in float32; only where ``HAS_BF16``.
     max_rows, max_events, max_features : int
         The largest step that there will be; rows are also the lanes whose states are kept.
     threads : int
@@ -245,8 +248,8 @@ cdef class Trainer:
                  float[:, ::1] output_slots=None, float[:, ::1] bias_slots=None,
                  float[:, ::1] feature_slots=None, double input_dropout=0.0,
                  double state_dropout=0.0, float clip=0.0, float bpr_regularization=0.0,
-                 float elu=0.0, int64_t max_rows, int64_t max_events, int64_t max_features=0,
-                 int threads=1, Trainer turns_with=None):
+                 float elu=0.0, bint is_bf16=False, int64_t max_rows, int64_t max_events,
+                 int64_t max_features=0, int threads=1, Trainer turns_with=None):
         cdef RnnTrainer *t = &self.trainer
         cdef char[::1] work, own
         self.network = network
@@ -255,6 +258,8 @@ cdef class Trainer:
         for array in network.arrays:
             if array is not None and not np.asarray(array.base).flags.writeable:
                 raise ValueError("a network of arrays that may not be written is not trained")
+        if is_bf16 and not HAS_BF16:
+            raise ValueError("this level has no products of bfloat16")
         t.net = &network.net
         t.loss.kind = LOSSES.index(loss)
         t.loss.regularization = bpr_regularization
@@ -265,6 +270,7 @@ cdef class Trainer:
         t.input_keep = _keep(input_dropout)
         t.state_keep = _keep(state_dropout)
         t.clip = clip
+        t.is_bf16 = is_bf16
         t.optimizer = optimizer_of(&optimizer[0])
         t.steps_done = 0
         t.dense_slots = _slots(dense_slots)
@@ -296,6 +302,7 @@ cdef class Trainer:
         cdef RnnTrainer t
         cdef int64_t shared
         t.net = &network.net
+        t.is_bf16 = False
         t.samples = network.net.items if loss == "softmax" else negatives
         t.most_rows = max_rows
         t.most_events = max_events

@@ -5,6 +5,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 cdef extern from "rnn_train.h":
     const int RNN_MOST_LAYERS
     const int RNN_SOFTMAX
+    const int PRODUCT_HAS_BF16
 
     ctypedef struct RnnLayer:
         int64_t in_ "in"
@@ -67,6 +68,7 @@ cdef extern from "rnn_train.h":
         const float *log_q
         uint32_t input_keep, state_keep
         float clip
+        int is_bf16
         Optimizer optimizer
         int64_t steps_done
         RnnSlots dense_slots, input_slots, output_slots, bias_slots, feature_slots

@@ -162,6 +162,7 @@ class RecurrentModel(RecurrentMemory):
                     clip=self.clip,
                     bpr_regularization=self.bpr_regularization,
                     elu=self.elu,
+                    is_bf16=self._rounds_products(),
                     **limits,
                     turns_with=trainers[0] if trainers else None,
                 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fastrec.errors import InputError
+from fastrec.errors import DeviceError, InputError
 from fastrec.nn.network import CELLS, ITEM_INPUTS, Architecture
 from fastrec.nn.optimizers import (
     LARGEST_RATE,
@@ -15,7 +15,7 @@ from fastrec.nn.optimizers import (
     Optimizer,
     RowAdagrad,
 )
-from fastrec.runtime import checks
+from fastrec.runtime import checks, isa
 from fastrec.runtime.threads import resolve_threads
 from fastrec.training.rnn import BATCHINGS, ORDERS
 from fastrec.training.schedule import SCHEDULES
@@ -27,6 +27,7 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {
     "adam": Adam,
     "row_adagrad": RowAdagrad,
 }
+PRODUCTS = ("float32", "bfloat16")
 MOST_LAYERS = 3
 MOST_MEMBERS = 64
 LARGEST_BONUS = 1e3  # of which a score is still told apart
@@ -65,6 +66,7 @@ class RecurrentParams:
     momentum: float
     weight_decay: float
     clip: float
+    products: str
     user_features: Sequence[str]
     context: Sequence[str]
     min_count: int
@@ -127,6 +129,14 @@ class RecurrentParams:
             )
         checks.real_number("weight_decay", self.weight_decay, 0, 1 / self.learning_rate)
         checks.real_number("clip", self.clip, minimum=0)
+        if self._rounds_products() and not isa.load("rnn").HAS_BF16:
+            raise DeviceError(
+                "products='bfloat16' needs the kernels of the level avx512, for processors with "
+                f"AVX-512 BF16; this process has those of {isa.level()}; set products='float32'"
+            )
+
+    def _rounds_products(self) -> bool:
+        return checks.one_of("products", self.products, PRODUCTS) == "bfloat16"
 
     def _optimizer(self) -> Optimizer:
         """Return the optimizer that the parameters ask for; a schedule moves its rate."""

@@ -3,7 +3,6 @@
  * All matrices are row-major. C is m x n, ldc floats from row to row, and k numbers are summed:
  *
  *   product_nn   C = A B      A is m x k, B is k x n
- *   product_nt   C = A B^T    A is m x k, B is n x k
  *   product_tn   C = A^T B    A is k x m, B is k x n
  *
  * With `accumulate` the sum is added to what C holds. Every element is computed as
@@ -14,9 +13,9 @@
  *
  * A register tile is PRODUCT_ROWS rows of C by up to PRODUCT_VECTORS vectors: the columns of B are
  * the lanes, and numbers of A are broadcast. B is read in panels as wide as a tile: as it lies in
- * memory, or from a copy where a panel is not full or B is transposed. A matrix used by many calls
- * is packed by the caller once: `product_pack_nn` and `product_pack_nt` fill
- * product_packed_floats(n, k) floats, `product_packed` multiplies by them.
+ * memory, or from a copy where a panel is not full. A matrix used by many calls, or stored
+ * transposed, is packed by the caller once: `product_pack_nn` and, from n x k, `product_pack_nt`
+ * fill product_packed_floats(n, k) floats, `product_packed` multiplies by them.
  */
 #ifndef FASTREC_PRODUCT_H
 #define FASTREC_PRODUCT_H
@@ -79,15 +78,17 @@ typedef void (*product_tile)(int64_t depth, const float *a, ptrdiff_t a_row, ptr
 #define PRODUCT_ROWS_7(X) PRODUCT_ROWS_6(X) X(6, 2 * s3)
 #define PRODUCT_ROWS_8(X) PRODUCT_ROWS_7(X) X(7, s7)
 
-#define PRODUCT_FMA(r, o)                                                                         \
+#define PRODUCT_ADD(fma, r, o)                                                                    \
     {                                                                                             \
         const simd_float value = simd_set1(*(const float *)(at + (o)));                           \
         PRODUCT_UNROLL for (int v = 0; v < width; v++)                                            \
-            sums[r][v] = simd_fma(value, columns[v], sums[r][v]);                                 \
+            sums[r][v] = fma(value, columns[v], sums[r][v]);                                      \
     }
+#define PRODUCT_ADD_float32(r, o) PRODUCT_ADD(simd_fma, r, o)
 
-#define PRODUCT_TILE(rows, vectors)                                                               \
-    static void product_tile_##rows##_##vectors(                                                  \
+/* PRODUCT_ADD_<kind> says how a tile sums: another kind has words of several numbers as its steps. */
+#define PRODUCT_TILE(kind, rows, vectors)                                                         \
+    static void product_tile_##kind##_##rows##_##vectors(                                         \
         int64_t depth, const float *a, ptrdiff_t a_row, ptrdiff_t a_step, const float *b,         \
         ptrdiff_t b_step, float *c, ptrdiff_t ldc, int accumulate) {                              \
         enum { width = vectors };                                                                 \
@@ -108,7 +109,7 @@ typedef void (*product_tile)(int64_t depth, const float *a, ptrdiff_t a_row, ptr
                 columns[v] = simd_load(b + v * SIMD_LANES);                                       \
                 SIMD_PREFETCH(b + PRODUCT_AHEAD * b_step + v * SIMD_LANES);                       \
             }                                                                                     \
-            PRODUCT_ROWS_##rows(PRODUCT_FMA)                                                      \
+            PRODUCT_ROWS_##rows(PRODUCT_ADD_##kind)                                               \
             b += b_step, at += step;                                                              \
         }                                                                                         \
         PRODUCT_UNROLL for (int r = 0; r < rows; r++)                                             \
@@ -116,26 +117,29 @@ typedef void (*product_tile)(int64_t depth, const float *a, ptrdiff_t a_row, ptr
                 simd_store(c + r * ldc + v * SIMD_LANES, sums[r][v]);                             \
     }
 
-#define PRODUCT_TILES_4(X, v) X(1, v) X(2, v) X(3, v) X(4, v)
-#define PRODUCT_TILES_8(X, v) PRODUCT_TILES_4(X, v) X(5, v) X(6, v) X(7, v) X(8, v)
-#define PRODUCT_NAME(rows, vectors) product_tile_##rows##_##vectors,
+#define PRODUCT_TILES_4(X, kind, v) X(kind, 1, v) X(kind, 2, v) X(kind, 3, v) X(kind, 4, v)
+#define PRODUCT_TILES_8(X, kind, v)                                                               \
+    PRODUCT_TILES_4(X, kind, v) X(kind, 5, v) X(kind, 6, v) X(kind, 7, v) X(kind, 8, v)
+#define PRODUCT_NAME(kind, rows, vectors) product_tile_##kind##_##rows##_##vectors,
 #if PRODUCT_ROWS == 8
 #define PRODUCT_TILES PRODUCT_TILES_8
 #else
 #define PRODUCT_TILES PRODUCT_TILES_4
 #endif
 
-PRODUCT_TILES(PRODUCT_TILE, 1)
-PRODUCT_TILES(PRODUCT_TILE, 2)
+typedef const product_tile (*product_table)[PRODUCT_ROWS]; /* by vectors, then rows, less 1 */
+
+PRODUCT_TILES(PRODUCT_TILE, float32, 1)
+PRODUCT_TILES(PRODUCT_TILE, float32, 2)
 #if PRODUCT_VECTORS == 3
-PRODUCT_TILES(PRODUCT_TILE, 3)
+PRODUCT_TILES(PRODUCT_TILE, float32, 3)
 #endif
 
 static const product_tile product_tiles[PRODUCT_VECTORS][PRODUCT_ROWS] = {
-    {PRODUCT_TILES(PRODUCT_NAME, 1)},
-    {PRODUCT_TILES(PRODUCT_NAME, 2)},
+    {PRODUCT_TILES(PRODUCT_NAME, float32, 1)},
+    {PRODUCT_TILES(PRODUCT_NAME, float32, 2)},
 #if PRODUCT_VECTORS == 3
-    {PRODUCT_TILES(PRODUCT_NAME, 3)},
+    {PRODUCT_TILES(PRODUCT_NAME, float32, 3)},
 #endif
 };
 
@@ -156,11 +160,12 @@ static inline void product_copy(const float *from, int64_t count, float *to) {
 
 /* `columns` columns of C by one panel of B, tile t of A beginning a_tile * t further; tiles which
  * they do not fill go through a copy. */
-static void product_panel(int64_t m, int64_t columns, int vectors, int64_t depth, const float *a,
-                          ptrdiff_t a_tile, ptrdiff_t a_row, ptrdiff_t a_step, const float *b,
-                          ptrdiff_t b_step, float *c, ptrdiff_t ldc, int accumulate) {
+static void product_panel(product_table table, int64_t m, int64_t columns, int vectors,
+                          int64_t depth, const float *a, ptrdiff_t a_tile, ptrdiff_t a_row,
+                          ptrdiff_t a_step, const float *b, ptrdiff_t b_step, float *c,
+                          ptrdiff_t ldc, int accumulate) {
     float edge[PRODUCT_ROWS * PRODUCT_PANEL];
-    const product_tile *tiles = product_tiles[vectors - 1];
+    const product_tile *tiles = table[vectors - 1];
     for (int64_t i = 0; i < m; i += PRODUCT_ROWS) {
         const int rows = m - i < PRODUCT_ROWS ? (int)(m - i) : PRODUCT_ROWS;
         const float *first = a + i / PRODUCT_ROWS * a_tile;
@@ -255,7 +260,7 @@ static void product_packed(int64_t m, int64_t n, int64_t k, const float *a, int6
     for (int64_t j = 0; j < n;) {
         const int vectors = product_panel_vectors(n - j), width = vectors * SIMD_LANES;
         for (int64_t from = 0; from < k; from += block)
-            product_panel(m, n - j < width ? n - j : width, vectors,
+            product_panel(product_tiles, m, n - j < width ? n - j : width, vectors,
                           k - from < block ? k - from : block, a + from,
                           PRODUCT_ROWS * lda, lda, 1, packed + j * k + from * width, width, c + j,
                           ldc, accumulate || from);
@@ -263,7 +268,7 @@ static void product_packed(int64_t m, int64_t n, int64_t k, const float *a, int6
     }
 }
 
-/* How many floats of scratch the three products below need at most; they may be called with less
+/* How many floats of scratch the two products below need at most; they may be called with less
  * than m, n and k as well. */
 static inline int64_t product_scratch_floats(int64_t m, int64_t n, int64_t k) {
     (void)m, (void)n, (void)k;
@@ -278,11 +283,11 @@ static void product_rows(int64_t m, int64_t n, int64_t depth, const float *a, pt
     for (int64_t j = 0; j < n;) {
         const int vectors = product_panel_vectors(n - j), width = vectors * SIMD_LANES;
         if (n - j < width)
-            product_panel(m, n - j, vectors, depth, a, a_tile, a_row, a_step, edge, width,
-                          c + j, ldc, accumulate);
+            product_panel(product_tiles, m, n - j, vectors, depth, a, a_tile, a_row, a_step, edge,
+                          width, c + j, ldc, accumulate);
         else
-            product_panel(m, width, vectors, depth, a, a_tile, a_row, a_step, b + j, ldb,
-                          c + j, ldc, accumulate);
+            product_panel(product_tiles, m, width, vectors, depth, a, a_tile, a_row, a_step, b + j,
+                          ldb, c + j, ldc, accumulate);
         j += width;
     }
 }
@@ -306,23 +311,6 @@ static void product_nn(int64_t m, int64_t n, int64_t k, const float *a, int64_t 
         product_pack_edge(n, b + from * ldb, ldb, depth, scratch);
         product_rows(m, n, depth, a + from, PRODUCT_ROWS * lda, lda, 1, b + from * ldb, ldb,
                      scratch, c, ldc, accumulate || from);
-    }
-}
-
-static void product_nt(int64_t m, int64_t n, int64_t k, const float *a, int64_t lda,
-                       const float *b, int64_t ldb, float *c, int64_t ldc, int accumulate,
-                       float *scratch) {
-    if (k == 0 && !accumulate) product_clear(m, n, c, ldc);
-    for (int64_t from = 0; from < k; from += PRODUCT_DEPTH) {
-        const int64_t depth = k - from < PRODUCT_DEPTH ? k - from : PRODUCT_DEPTH;
-        for (int64_t j = 0; j < n;) {
-            const int vectors = product_panel_vectors(n - j), width = vectors * SIMD_LANES;
-            const int64_t columns = n - j < width ? n - j : width;
-            product_pack_panel_nt(b + j * ldb + from, ldb, columns, vectors, depth, scratch);
-            product_panel(m, columns, vectors, depth, a + from, PRODUCT_ROWS * lda, lda, 1,
-                          scratch, width, c + j, ldc, accumulate || from);
-            j += width;
-        }
     }
 }
 

@@ -27,17 +27,17 @@ static void rnn_gather_samples(RnnTrainer *t, const RnnStep *s, int64_t group) {
     }
 }
 
-/* The queries as rnn_score() multiplies by them, product_packed_floats(events, units) floats. */
+/* The queries as rnn_score() multiplies by them, product_any_floats() of (events, units). */
 static void rnn_pack_queries(const RnnTrainer *t, const RnnStep *s, float *packed) {
-    product_pack_nt(s->events, t->net->units, t->queries, t->net->stride, packed);
+    product_any_pack_nt(t->is_bf16, s->events, t->net->units, t->queries, t->net->stride, packed);
 }
 
 /* What a group of samples gives to the gradients of queries, as far as the group knows. */
 static void rnn_query_sums(RnnTrainer *t, const RnnStep *s, int64_t group, float *work) {
     const int64_t first = group * t->group_samples, stride = t->net->stride;
-    product_tn(s->events, stride, rnn_samples_of(t, group), t->scores + first * s->padded,
-               s->padded, t->sampled + first * stride, stride,
-               t->group_queries + group * s->events * stride, stride, 0, work);
+    product_any_tn(t->is_bf16, s->events, stride, rnn_samples_of(t, group),
+                   t->scores + first * s->padded, s->padded, t->sampled + first * stride, stride,
+                   t->group_queries + group * s->events * stride, stride, 0, work);
 }
 
 static inline int rnn_is_softmax(const RnnTrainer *t) { return t->loss.kind <= RNN_SOFTMAX; }
@@ -48,8 +48,8 @@ static void rnn_score(RnnTrainer *t, const RnnStep *s, int64_t group, const floa
     const int64_t first = group * t->group_samples, count = rnn_samples_of(t, group);
     const int64_t padded = s->padded;
     float *scores = t->scores + first * padded;
-    product_packed(count, padded, net->units, t->sampled + first * net->stride, net->stride, packed,
-                   scores, padded, 0);
+    product_any_packed(t->is_bf16, count, padded, net->units, t->sampled + first * net->stride,
+                       net->stride, packed, scores, padded, 0, work);
     rnn_group_sums(&t->loss, scores, count, padded, s->ids + first, t->sample_offset + first,
                    s->ids + t->samples, t->own,
                    rnn_sums_of(t->group_sums + group * RNN_SUMS * padded, padded));
@@ -110,8 +110,8 @@ static void rnn_sample_gradients(RnnTrainer *t, const RnnStep *s, int64_t first,
                 simd_store(slopes + j * padded + e,
                            simd_mul(simd_load(factor + e), simd_load(slopes + j * padded + e)));
     /* What pads queries is zero, and pads the gradients with zeros. */
-    product_nn(count, stride, s->events, slopes, padded, t->queries, stride, gradients, stride, 0,
-               work);
+    product_any_nn(t->is_bf16, count, stride, s->events, slopes, padded, t->queries, stride,
+                   gradients, stride, 0, work);
     for (int64_t j = 0; j < count; j++) {
         float sum = 0.0f;
         if (net->scale != 0.0f)

@@ -15,6 +15,7 @@
 #include "lookup.h"
 #include "rnn_losses.h"
 #include "rnn_net.h"
+#include "product_any.h"
 #include "team.h"
 
 #define RNN_ROWS_A_TILE 32    /* rows that take a time step together, at most */
@@ -78,6 +79,7 @@ typedef struct {
     const float *log_q;    /* of each item, or NULL */
     uint32_t input_keep, state_keep; /* of 65536 */
     float clip;
+    int is_bf16; /* products round what they multiply to bfloat16 */
     Optimizer optimizer;
     int64_t steps_done;
     RnnSlots dense_slots, input_slots, output_slots, bias_slots, feature_slots;
@@ -152,10 +154,10 @@ static void rnn_place_layer(RnnTrainer *t, int64_t l, char **at, int64_t E) {
     trace->hidden = net->cell == RNN_GRU ? rnn_take_floats(at, E * s) : NULL;
     trace->cell = net->cell == RNN_LSTM ? rnn_take_floats(at, E * s) : NULL;
     trace->cell_before = net->cell == RNN_LSTM ? rnn_take_floats(at, E * s) : NULL;
-    t->w[l] = rnn_take_floats(at, product_packed_floats(width, in));
-    t->w_back[l] = rnn_take_floats(at, product_packed_floats(in, width));
-    t->u[l] = rnn_take_floats(at, product_packed_floats(width, units));
-    t->u_back[l] = rnn_take_floats(at, product_packed_floats(units, width));
+    t->w[l] = rnn_take_floats(at, product_any_floats(t->is_bf16, width, in));
+    t->w_back[l] = rnn_take_floats(at, product_any_floats(t->is_bf16, in, width));
+    t->u[l] = rnn_take_floats(at, product_any_floats(t->is_bf16, width, units));
+    t->u_back[l] = rnn_take_floats(at, product_any_floats(t->is_bf16, units, width));
 }
 
 /* Positions of a plan that are sorted at once, at most. */
@@ -197,7 +199,7 @@ static int64_t rnn_place_work(RnnTrainer *t, char *base, int64_t threads) {
     rnn_place_plan(&t->event_plan, &at, (net->is_tied ? 2 : 1) * E);
     t->plan_scratch = rnn_take(&at, lookup_plan_bytes(rnn_most_sorted(t, E)));
     /* Beside what a product needs: the queries, packed; or sums and what rnn_train.h has behind. */
-    const int64_t packed = product_packed_floats(E, net->units);
+    const int64_t packed = product_any_floats(t->is_bf16, E, net->units);
     const int64_t carried = 2 * RNN_ROWS_A_TILE, updated = RNN_SAMPLES_A_CHUNK;
     const int64_t sums = (RNN_SUMS + t->groups) * E + (carried > updated ? carried : updated) * s +
                          net->width + in;

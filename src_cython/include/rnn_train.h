@@ -38,43 +38,47 @@ static inline int64_t rnn_joined(const RnnNet *net) {
 }
 
 /* Whether no row of a step is longer than one event. Then weights are used once: only W needs to be
- * packed, to be multiplied with from the other side. */
-static inline int rnn_is_short(const RnnBatches *b, int64_t step) {
-    return b->lengths[b->step_rows[step]] == 1;
+ * packed, to be multiplied with from the other side. Numbers that have to be rounded are so once
+ * for all tiles, and always packed. */
+static inline int rnn_is_short(const RnnTrainer *t, const RnnStep *s) {
+    return s->lengths[0] == 1 && !t->is_bf16;
 }
 
 /* c = or += a times columns [from, from + n) of U, which `packed` holds unless the step is short. */
-static inline void rnn_state_product(const RnnNet *net, const RnnLayer *layer, int is_short,
-                                     const float *packed, int64_t count, const float *a,
-                                     int64_t from, int64_t n, float *c, int64_t ldc,
-                                     int accumulate, float *scratch) {
+static inline void rnn_state_product(const RnnTrainer *t, int64_t l, int is_short, int64_t count,
+                                     const float *a, int64_t from, int64_t n, float *c,
+                                     int64_t ldc, int accumulate, float *scratch) {
+    const RnnNet *net = t->net;
+    const RnnLayer *layer = &net->layer[l];
     if (is_short)
         product_nn(count, n, net->units, a, net->stride, layer->u + from, net->width, c, ldc,
                    accumulate, scratch);
     else
-        product_packed(count, n, net->units, a, net->stride,
-                       packed + product_packed_floats(from, net->units), c, ldc, accumulate);
+        product_any_packed(t->is_bf16, count, n, net->units, a, net->stride,
+                           t->u[l] + product_any_floats(t->is_bf16, from, net->units), c, ldc,
+                           accumulate, scratch);
 }
 
 static void rnn_pack_weights(RnnTrainer *t, int is_short, int64_t ticket) {
     const RnnNet *net = t->net;
     const RnnLayer *layer = &net->layer[ticket / 4];
     const int64_t l = ticket / 4, width = net->width, units = net->units, joined = rnn_joined(net);
+    const int is_bf16 = t->is_bf16;
     if (is_short && ticket % 4 != 0) return;
     switch (ticket % 4) {
-    case 0: product_pack_nt(layer->in, width, layer->w, width, t->w_back[l]); break;
-    case 1: product_pack_nn(width, layer->in, layer->w, width, t->w[l]); break;
+    case 0: product_any_pack_nt(is_bf16, layer->in, width, layer->w, width, t->w_back[l]); break;
+    case 1: product_any_pack_nn(is_bf16, width, layer->in, layer->w, width, t->w[l]); break;
     case 2:
-        product_pack_nn(joined, units, layer->u, width, t->u[l]);
+        product_any_pack_nn(is_bf16, joined, units, layer->u, width, t->u[l]);
         if (joined < width)
-            product_pack_nn(width - joined, units, layer->u + joined, width,
-                            t->u[l] + product_packed_floats(joined, units));
+            product_any_pack_nn(is_bf16, width - joined, units, layer->u + joined, width,
+                                t->u[l] + product_any_floats(is_bf16, joined, units));
         break;
     default:
-        product_pack_nt(units, joined, layer->u, width, t->u_back[l]);
+        product_any_pack_nt(is_bf16, units, joined, layer->u, width, t->u_back[l]);
         if (joined < width)
-            product_pack_nt(units, width - joined, layer->u + joined, width,
-                            t->u_back[l] + product_packed_floats(units, joined));
+            product_any_pack_nt(is_bf16, units, width - joined, layer->u + joined, width,
+                                t->u_back[l] + product_any_floats(is_bf16, units, joined));
     }
 }
 
@@ -144,7 +148,7 @@ static void rnn_forward_layer(RnnTrainer *t, const RnnStep *s, int64_t l, int64_
     const RnnTrace all = t->trace[l];
     const int64_t begin = tile * s->tile_rows, stride = net->stride, joined = rnn_joined(net);
     const int64_t first = s->tile_slab[tile];
-    const int is_short = s->lengths[0] == 1;
+    const int is_short = rnn_is_short(t, s);
     int64_t previous = 0;
     for (int64_t slab = first; slab < s->tile_slab[tile + 1]; slab++) {
         const int64_t event = s->slab_event[slab], count = s->slab_event[slab + 1] - event;
@@ -159,13 +163,13 @@ static void rnn_forward_layer(RnnTrainer *t, const RnnStep *s, int64_t l, int64_
                 memcpy(now.cell_before, then.cell, count * stride * sizeof(float));
         }
         if (!is_zero)
-            rnn_state_product(net, layer, is_short, t->u[l], count, now.before, 0, joined,
-                              now.gates, net->width, 1, scratch);
+            rnn_state_product(t, l, is_short, count, now.before, 0, joined, now.gates, net->width,
+                              1, scratch);
         if (joined < net->width && is_zero)
             memset(now.hidden, 0, count * stride * sizeof(float));
         else if (joined < net->width)
-            rnn_state_product(net, layer, is_short, t->u[l], count, now.before, joined, stride,
-                              now.hidden, stride, 0, scratch);
+            rnn_state_product(t, l, is_short, count, now.before, joined, stride, now.hidden,
+                              stride, 0, scratch);
         rnn_cell_forward(net, layer, count, now);
         rnn_end_rows(t, s, l, begin, count, slab - first, now);
         previous = event;
@@ -213,12 +217,12 @@ static void rnn_forward(RnnTrainer *t, const RnnStep *s, const RnnBatches *b, in
         input += from * layer->in_stride;
         if (!layer->in)
             memcpy(gates, t->x + from * width, (to - from) * width * sizeof(float));
-        else if (s->lengths[0] == 1)
+        else if (rnn_is_short(t, s))
             product_nn(to - from, width, layer->in, input, layer->in_stride, layer->w, width,
                        gates, width, 0, scratch);
         else
-            product_packed(to - from, width, layer->in, input, layer->in_stride, t->w[l], gates,
-                           width, 0);
+            product_any_packed(t->is_bf16, to - from, width, layer->in, input, layer->in_stride,
+                               t->w[l], gates, width, 0, scratch);
         rnn_forward_layer(t, s, l, tile, scratch);
     }
     rnn_make_queries(t, s, from, to);
@@ -256,16 +260,19 @@ static void rnn_backward_layer(RnnTrainer *t, const RnnStep *s, int64_t l, int64
     const RnnNet *net = t->net;
     const int64_t stride = net->stride, units = net->units, joined = rnn_joined(net);
     float *carry_cell = carry + RNN_ROWS_A_TILE * stride;
+    float *scratch = carry_cell + RNN_ROWS_A_TILE * stride;
     memset(carry, 0, 2 * RNN_ROWS_A_TILE * stride * sizeof(float));
     for (int64_t slab = s->tile_slab[tile + 1] - 1; slab >= s->tile_slab[tile]; slab--) {
         const int64_t event = s->slab_event[slab], count = s->slab_event[slab + 1] - event;
         const RnnTrace now = rnn_trace_at(net, t->trace[l], event);
         rnn_cell_backward(net, count, now, t->d_out + event * stride, carry, carry_cell);
         if (slab == s->tile_slab[tile]) break;
-        product_packed(count, units, joined, now.gates, net->width, t->u_back[l], carry, stride, 1);
+        product_any_packed(t->is_bf16, count, units, joined, now.gates, net->width, t->u_back[l],
+                           carry, stride, 1, scratch);
         if (joined < net->width)
-            product_packed(count, units, stride, now.hidden, stride,
-                           t->u_back[l] + product_packed_floats(units, joined), carry, stride, 1);
+            product_any_packed(t->is_bf16, count, units, stride, now.hidden, stride,
+                               t->u_back[l] + product_any_floats(t->is_bf16, units, joined), carry,
+                               stride, 1, scratch);
     }
 }
 
@@ -299,11 +306,12 @@ static void rnn_backward(RnnTrainer *t, const RnnStep *s, int64_t tile, RnnAll a
         const float *gates = t->trace[l].gates + from * width;
         rnn_backward_layer(t, s, l, tile, all.rest);
         if (l)
-            product_packed(to - from, net->units, width, gates, width, t->w_back[l],
-                           t->d_out + from * stride, stride, 0);
+            product_any_packed(t->is_bf16, to - from, net->units, width, gates, width, t->w_back[l],
+                               t->d_out + from * stride, stride, 0, all.rest);
         else if (layer->in)
-            product_packed(to - from, layer->in, width, gates, width, t->w_back[l],
-                           t->input_gradients + from * net->in_stride, net->in_stride, 0);
+            product_any_packed(t->is_bf16, to - from, layer->in, width, gates, width, t->w_back[l],
+                               t->input_gradients + from * net->in_stride, net->in_stride, 0,
+                               all.rest);
         else
             memcpy(t->input_gradients + from * width, gates, (to - from) * width * sizeof(float));
     }
@@ -335,21 +343,21 @@ static void rnn_weight_gradients(RnnTrainer *t, const RnnStep *s, int64_t l, int
     float *gradients = t->dense_gradients - net->dense + (is_state ? layer->u : layer->w);
     if (!is_state) {
         if (layer->in)
-            product_tn(layer->in, end - from, s->events, l ? t->trace[l - 1].out : t->x,
-                       layer->in_stride, all.gates + from, width, gradients + from, width, 0,
-                       scratch);
+            product_any_tn(t->is_bf16, layer->in, end - from, s->events,
+                           l ? t->trace[l - 1].out : t->x, layer->in_stride, all.gates + from,
+                           width, gradients + from, width, 0, scratch);
         return;
     }
     const int64_t joined = rnn_joined(net), cut = end < joined ? end : joined > from ? joined : from;
     if (cut > from)
-        product_tn(net->units, cut - from, s->events, all.before, stride, all.gates + from, width,
-                   gradients + from, width, 0, scratch);
+        product_any_tn(t->is_bf16, net->units, cut - from, s->events, all.before, stride,
+                       all.gates + from, width, gradients + from, width, 0, scratch);
     rnn_column_sums(all.gates + from, width, s->events, end - from,
                     t->dense_gradients + (layer->b - net->dense) + from);
     if (end == cut) return;
     const float *hidden = all.hidden + (cut - joined);
-    product_tn(net->units, end - cut, s->events, all.before, stride, hidden, stride,
-               gradients + cut, width, 0, scratch);
+    product_any_tn(t->is_bf16, net->units, end - cut, s->events, all.before, stride, hidden, stride,
+                   gradients + cut, width, 0, scratch);
     rnn_column_sums(hidden, stride, s->events, end - cut,
                     t->dense_gradients + (layer->bu - net->dense) + (cut - joined));
 }
@@ -385,8 +393,8 @@ static int rnn_train(RnnTrainer *t, const RnnBatches *b, int64_t rank) {
     if (b->steps > 0) RNN_EACH(ticket, -1, 1) rnn_lay_out(t, b, 0);
     for (int64_t step = 0; step < b->steps; step++, stamp += RNN_PHASES) {
         const RnnStep *s = &t->step[step & 1];
-        const int is_short = rnn_is_short(b, step);
         if (!team_meet(team)) return 0;
+        const int is_short = rnn_is_short(t, s);
         RNN_EACH(ticket, 0, 1) rnn_count_step(t);
         RNN_EACH(ticket, 1, 4 * net->layers) rnn_pack_weights(t, is_short, ticket);
         if (!is_short && !team_meet(team)) return 0; /* what a short step packs is for phase 4 */
@@ -396,7 +404,7 @@ static int rnn_train(RnnTrainer *t, const RnnBatches *b, int64_t rank) {
         rnn_pack_queries(t, s, scratch);
         RNN_EACH(ticket, 4, t->groups)
             rnn_score(t, s, ticket, scratch,
-                      scratch + product_packed_floats(s->events, net->units));
+                      scratch + product_any_floats(t->is_bf16, s->events, net->units));
         if (!team_meet(team)) return 0;
         const RnnAll all = rnn_all(t, s, scratch);
         if (!rnn_is_softmax(t)) {

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import fastrec as fr
+from fastrec.runtime import isa
 
 SMALL = {"units": 16, "epochs": 3, "batch_size": 8, "negatives": 8, "learning_rate": 0.01}
 CYCLE = [[(start + step) % 12 for step in range(2 + start % 5)] for start in range(12)] * 10
@@ -53,6 +54,26 @@ def test_every_optimizer_learns_the_cycle(optimizer, rate, batching):
         truncation=1 if batching == "lanes" else 512,
     ).fit(CYCLE)  # fmt: skip
     assert [next_of(model, [track]) for track in range(12)] == [*range(1, 12), 0]
+
+
+@pytest.mark.skipif(not isa.load("rnn").HAS_BF16, reason="no AVX-512 BF16")
+@pytest.mark.parametrize("batching", ["sessions", "lanes"])
+def test_rounded_products_learn_the_cycle_with_the_same_bits_for_any_threads(batching):
+    params = {"products": "bfloat16", "batching": batching, "epochs": 12}
+    model, other = (small(**params, threads=threads).fit(CYCLE) for threads in (1, 3))
+    assert [next_of(model, [track]) for track in range(12)] == [*range(1, 12), 0]
+    for name, array in model._parameters().items():
+        np.testing.assert_array_equal(other._parameters()[name], array, err_msg=name)
+    whole = small(**{**params, "products": "float32"}).fit(CYCLE)
+    assert (model._parameters()["weights"] != whole._parameters()["weights"]).any()
+
+
+def test_rounded_products_are_refused_where_the_kernels_have_none(monkeypatch):
+    monkeypatch.setattr(isa, "level", lambda: "generic")
+    monkeypatch.setattr(isa, "load", lambda name, at=None, load=isa.load: load(name, "generic"))
+    with pytest.raises(fr.DeviceError, match="AVX-512 BF16; this process has those of generic"):
+        small(products="bfloat16").fit(CYCLE)
+    assert small().fit(CYCLE).history
 
 
 @pytest.mark.parametrize("item_inputs", ["tied", "separate", "gates"])
@@ -294,6 +315,7 @@ def test_vectors_that_do_not_fit_are_refused(params, given, message):
         ({"learning_rate": 0}, "nothing would be trained"),
         ({"schedule": "step"}, "schedule must be"),
         ({"truncation": 0}, "truncation must be"),
+        ({"products": "float16"}, "products must be one of 'float32', 'bfloat16'"),
         ({"context": "device"}, "context must be a list"),
         ({"context": ["a", "a"]}, "name each column once"),
         ({"context": ["a"], "user_features": ["a"]}, "name it once"),

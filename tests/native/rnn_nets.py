@@ -13,6 +13,7 @@ from tests.reference.rnn_updates import Optimizer
 from tests.reference.sgns import MASK, Stream, draw_noise
 
 LEVELS = isa.available_levels()
+BF16_LEVELS = [level for level in LEVELS if isa.load("rnn", at=level).HAS_BF16]
 SIZES = [1, 3, 17, 100, 129]
 KEY = 0x0123456789ABCDEF
 INPUT_STREAM, STATE_STREAM = 2, 3  # of dropout, below the key of a step
@@ -203,6 +204,7 @@ class Training:
         rate=1.0,
         dropout=(0.0, 0.0),
         clip=0.0,
+        is_bf16=False,
         max_rows=64,
         max_events=400,
         columns=4,
@@ -227,6 +229,7 @@ class Training:
             input_dropout=dropout[0],
             state_dropout=dropout[1],
             clip=clip,
+            is_bf16=is_bf16,
             bpr_regularization=loss.regularization,
             elu=loss.elu,
             max_rows=max_rows,

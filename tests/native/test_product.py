@@ -1,4 +1,4 @@
-"""The compiled float32 products against float64, at every ISA level."""
+"""The compiled products against float64, at every ISA level: of float32 and of bfloat16 numbers."""
 
 import itertools
 
@@ -8,8 +8,14 @@ import pytest
 from fastrec.runtime import isa
 
 LEVELS = isa.available_levels()
+FORMATS = [
+    pytest.param(level, is_bf16, id=f"{level}-{'bf16' if is_bf16 else 'float32'}")
+    for level in LEVELS
+    for is_bf16 in (False, True)
+    if not is_bf16 or isa.load("product", at=level).HAS_BF16
+]
 SIZES = [1, 3, 17, 100, 129]
-KINDS = ["nn", "nt", "tn", "packed_nn", "packed_nt"]
+KINDS = ["nn", "tn", "packed_nn", "packed_nt"]
 
 
 def spaced(rows, columns, seed, gap=5):
@@ -25,90 +31,98 @@ def operands(m, n, k, kind, seed=0):
     return a, b, a.T if kind == "tn" else a, b.T if kind.endswith("nt") else b
 
 
-def multiply(level, kind, a, b, c, accumulate=False):
+def multiply(level, is_bf16, kind, a, b, c, accumulate=False):
     module = isa.load("product", at=level)
     if kind.startswith("packed"):
-        module.Packed(b, kind == "packed_nt").multiply(a, c, accumulate)
+        module.Packed(b, kind == "packed_nt", is_bf16).multiply(a, c, accumulate)
     else:
-        getattr(module, f"multiply_{kind}")(a, b, c, accumulate)
+        getattr(module, f"multiply_{kind}")(a, b, c, accumulate, is_bf16)
 
 
-def assert_is_product(result, a, b, start):
-    """Every element is within the rounding of its own k steps."""
+def rounded(a):
+    """The nearest bfloat16 numbers, those with an even last digit where two are as near."""
+    bits = np.ascontiguousarray(a, np.float32).view(np.uint32).astype(np.uint64)
+    bits += 0x7FFF + (bits >> np.uint64(16) & np.uint64(1))
+    return (bits & np.uint64(0xFFFF0000)).astype(np.uint32).view(np.float32)
+
+
+def assert_is_product(result, a, b, start, is_bf16):
+    """Every element is within the rounding of its own k steps, once the operands are rounded."""
+    if is_bf16:
+        a, b = rounded(a), rounded(b)
     a, b = a.astype(np.float64), b.astype(np.float64)
     bound = np.abs(a) @ np.abs(b) + np.abs(start)
     error = np.abs(result - (a @ b + start))
     assert (error <= 2**-23 * (4 + a.shape[1] ** 0.5) * bound).all()
 
 
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize(("level", "is_bf16"), FORMATS)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("k", SIZES)
-def test_product_equals_float64(level, kind, k):
+def test_product_equals_float64(level, is_bf16, kind, k):
     for m, n in itertools.product(SIZES, SIZES):
         a, b, left, right = operands(m, n, k, kind)
         c = spaced(m, n, seed=2)
         before = c.base.copy()
         for accumulate in (False, True):
             start = c.astype(np.float64) if accumulate else np.zeros((m, n))
-            multiply(level, kind, a, b, c, accumulate)
-            assert_is_product(c, left, right, start)
+            multiply(level, is_bf16, kind, a, b, c, accumulate)
+            assert_is_product(c, left, right, start, is_bf16)
         np.testing.assert_array_equal(c.base[:, n:], before[:, n:])
 
 
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize(("level", "is_bf16"), FORMATS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_product_of_blocks_equals_float64(level, kind):
+def test_product_of_blocks_equals_float64(level, is_bf16, kind):
     """Sizes at which every block of rows, columns and depth is full once and once not."""
     a, b, left, right = operands(531, 65, 1100, kind)
     c = np.empty((531, 65), np.float32)
-    multiply(level, kind, a, b, c)
-    assert_is_product(c, left, right, np.zeros(c.shape))
+    multiply(level, is_bf16, kind, a, b, c)
+    assert_is_product(c, left, right, np.zeros(c.shape), is_bf16)
 
 
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize(("level", "is_bf16"), FORMATS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_sum_of_nothing_is_zero(level, kind):
+def test_sum_of_nothing_is_zero(level, is_bf16, kind):
     a, b, _, _ = operands(5, 7, 0, kind)
     c = np.full((5, 7), np.nan, np.float32)
-    multiply(level, kind, a, b, c)
+    multiply(level, is_bf16, kind, a, b, c)
     np.testing.assert_array_equal(c, 0)
 
 
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize(("level", "is_bf16"), FORMATS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_sum_of_nothing_leaves_what_it_is_added_to(level, kind):
+def test_sum_of_nothing_leaves_what_it_is_added_to(level, is_bf16, kind):
     a, b, _, _ = operands(5, 7, 0, kind)
     c = np.full((5, 7), 3, np.float32)
-    multiply(level, kind, a, b, c, accumulate=True)
+    multiply(level, is_bf16, kind, a, b, c, accumulate=True)
     np.testing.assert_array_equal(c, 3)
 
 
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize(("level", "is_bf16"), FORMATS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_product_without_rows_or_columns_writes_nothing(level, kind):
+def test_product_without_rows_or_columns_writes_nothing(level, is_bf16, kind):
     for m, n in ((0, 7), (5, 0)):
         a, b, _, _ = operands(m, n, 4, kind)
         c = spaced(max(m, 1), max(n, 1), seed=2)
         before = c.copy()
-        multiply(level, kind, a, b, c[:m, :n])
+        multiply(level, is_bf16, kind, a, b, c[:m, :n])
         np.testing.assert_array_equal(c, before)
 
 
-@pytest.mark.parametrize("level", LEVELS)
-def test_all_kinds_and_splits_give_the_same_bits(level):
+@pytest.mark.parametrize(("level", "is_bf16"), FORMATS)
+def test_all_kinds_and_splits_give_the_same_bits(level, is_bf16):
     """Rows and columns cut anywhere, depth cut and accumulated, operands laid out either way."""
     m, n, k = 129, 131, 300
     a, b = spaced(m, k, 0), spaced(k, n, 1)
     laid_out = {
         "nn": (a, b),
-        "nt": (a, b.T.copy()),
         "tn": (a.T.copy(), b),
         "packed_nn": (a, b),
         "packed_nt": (a, b.T.copy()),
     }
     whole = np.empty((m, n), np.float32)
-    multiply(level, "nn", a, b, whole)
+    multiply(level, is_bf16, "nn", a, b, whole)
     for kind, (left, right) in laid_out.items():
         for cut in (0, 1, 7, 16, 50, 100):
             c = np.full((m, n), np.nan, np.float32)
@@ -120,6 +134,7 @@ def test_all_kinds_and_splits_give_the_same_bits(level):
                 for depth in (slice(0, 2 * cut), slice(2 * cut, None)):
                     multiply(
                         level,
+                        is_bf16,
                         kind,
                         some[depth] if kind == "tn" else some[:, depth],
                         others[:, depth] if kind.endswith("nt") else others[depth],
@@ -129,13 +144,18 @@ def test_all_kinds_and_splits_give_the_same_bits(level):
             np.testing.assert_array_equal(c.view(np.int32), whole.view(np.int32))
 
 
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize(("level", "is_bf16"), FORMATS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_values_that_are_not_finite_stay_in_their_row_and_column(level, kind):
+def test_values_that_are_not_finite_stay_in_their_row_and_column(level, is_bf16, kind):
     a, b, left, right = operands(17, 35, 33, kind)
     left[3, 5] = np.inf
     right[7, 34] = np.nan
     c = np.empty((17, 35), np.float32)
-    multiply(level, kind, a, b, c)
+    multiply(level, is_bf16, kind, a, b, c)
     expected = np.isfinite(left.astype(np.float64) @ right.astype(np.float64))
     np.testing.assert_array_equal(np.isfinite(c), expected)
+
+
+def test_a_level_of_this_machine_has_bfloat16_where_the_processor_does():
+    assert {level for level in LEVELS if isa.load("product", at=level).HAS_BF16} <= {"avx512"}
+    assert ("avx512" in LEVELS) == any(isa.load("product", at=level).HAS_BF16 for level in LEVELS)
