@@ -22,6 +22,7 @@ from typing import Any
 
 from benchmarks.harness import MissingDataError
 from benchmarks.protocols import PROTOCOLS, Begun, Newest, Outcome
+from fastrec.errors import DeviceError
 
 RECIPES = Path(__file__).parent / "recipes"
 SEEDS_APART = 100  # from a row's seed to the next one's, for what each trains first
@@ -189,7 +190,7 @@ def _summary(outcomes: list[Outcome]) -> dict[str, Any]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Train, judge and print row by row; return 1 where a row that was asked for lacks data."""
+    """Train, judge and print row by row; return 1 where one that was asked for lacks data or a CPU."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.quality", description=__doc__)
     parser.add_argument("--only", metavar="DATASET/MODEL[-VARIANT]", help="make only this row")
     parser.add_argument(
@@ -203,7 +204,7 @@ def main(arguments: list[str] | None = None) -> int:
     for name in [options.only] if options.only else known:
         try:
             row = measure(known[name], options.hold_out)
-        except MissingDataError as error:
+        except (MissingDataError, DeviceError) as error:
             print(f"{name}: {error}", file=sys.stderr)
             if options.only:
                 return 1

@@ -4,7 +4,9 @@
 (sampled softmax with logQ over 2,048 shared negatives), optimizer and dot-product scores of tied
 vectors, in float32; the mean losses over all timed steps stand beside, and should agree to 1 %.
 ``floor``: see ``rnn_floor``. A row's ``bar`` is the least ratio that the project asks of itself,
-``of_floor`` should reach 0.7.
+``of_floor`` should reach 0.7. ``gru-train-*-bf16``, where the processor has AVX-512 BF16: the same
+steps with products of bfloat16, beside our own with those of float32; ``floor`` is PyTorch's
+products of bfloat16.
 
 ``rnn-step``: sessions of 256 units over 1,000,000 tracks hear one track and get their exact top
 20; a single one against one reading of the item matrix, 1,000 at once against the product of
@@ -15,11 +17,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from statistics import mean, median
+from statistics import mean
 
 import numpy as np
 
-from benchmarks.harness import Row, alternate, thread_counts
+from benchmarks.harness import Row, medians, thread_counts
 from benchmarks.rnn_work import (
     ITEMS,
     NEGATIVES,
@@ -31,8 +33,11 @@ from benchmarks.rnn_work import (
     log_q_of,
     make_work,
 )
+from fastrec.runtime import isa
 
-NAMES = (*SHAPES, "rnn-step")
+ROUNDED = tuple(f"{name}-bf16" for name in SHAPES)
+NAMES = (*SHAPES, *ROUNDED, "rnn-step")
+ROUNDED_BAR = 1.3
 REPEATS = 5
 TRACKS, UNITS, K, SESSIONS = 1_000_000, 256, 20, 1_000
 STEP_BAR = 1 / 1.3
@@ -45,6 +50,9 @@ def rows(only: str | None = None) -> Iterator[Row]:
     for name in SHAPES:
         if only in (None, name):
             yield training_row(name, threads)
+    for name, rounded in zip(SHAPES, ROUNDED, strict=True):
+        if only in (None, rounded) and isa.load("rnn").HAS_BF16:
+            yield rounded_row(name, threads)
     if only in (None, "rnn-step"):
         yield from step_rows(threads)
 
@@ -66,9 +74,7 @@ def training_row(name: str, threads: int, repeats: int = REPEATS) -> Row:
             "peer": turns(peer.run, shape, work, losses["peer"]),
             "floor": floor_of(shape, work, threads),
         }
-        measured = {
-            side: median(rates) for side, rates in alternate(sides, repeats=repeats).items()
-        }
+        measured = medians(sides, repeats=repeats)
     return Row(
         name,
         "events/s",
@@ -81,6 +87,41 @@ def training_row(name: str, threads: int, repeats: int = REPEATS) -> Row:
             "bar": shape.bar,
             "loss_ours": mean(losses["ours"]),
             "loss_peer": mean(losses["peer"]),
+        },
+        floor=measured["floor"],
+    )
+
+
+def rounded_row(name: str, threads: int, repeats: int = REPEATS) -> Row:
+    """Train the same steps with products of bfloat16 and of float32 numbers, in alternation."""
+    from benchmarks.rnn_floor import floor_of
+
+    shape = SHAPES[name]
+    work = make_work(shape, (repeats + 1) * shape.steps)
+    weights = initial_weights(shape.units)
+    losses: dict[str, list[float]] = {"bfloat16": [], "float32": []}
+    with (
+        Ours(weights, shape, work, threads, is_bf16=True) as rounded,
+        Ours(weights, shape, work, threads) as whole,
+    ):
+        sides = {
+            "bfloat16": turns(rounded.run, shape, work, losses["bfloat16"]),
+            "float32": turns(whole.run, shape, work, losses["float32"]),
+            "floor": floor_of(shape, work, threads, is_bf16=True),
+        }
+        measured = medians(sides, repeats=repeats)
+    return Row(
+        f"{name}-bf16",
+        "events/s",
+        measured["bfloat16"],
+        measured["float32"],
+        "fastrec (float32)",
+        threads,
+        {
+            "of_floor": measured["bfloat16"] / measured["floor"],
+            "bar": ROUNDED_BAR,
+            "loss_bfloat16": mean(losses["bfloat16"]),
+            "loss_float32": mean(losses["float32"]),
         },
         floor=measured["floor"],
     )
@@ -116,12 +157,19 @@ class Ours:
         Its steps.
     threads : int
         Of the team that trains.
+    is_bf16 : bool
+        Products of bfloat16 numbers.
     """
 
     def __init__(
-        self, weights: dict[str, np.ndarray], shape: Shape, work: Work, threads: int
+        self,
+        weights: dict[str, np.ndarray],
+        shape: Shape,
+        work: Work,
+        threads: int,
+        *,
+        is_bf16: bool = False,
     ) -> None:
-        from fastrec.runtime import isa
         from fastrec.runtime.arrays import padded_copy, padded_zeros
         from fastrec.runtime.threads import Team
         from fastrec.training.negatives import noise_table
@@ -148,6 +196,7 @@ class Ours:
             dense_slots=dense_slots,
             input_slots=state,
             output_slots=state,
+            is_bf16=is_bf16,
             max_rows=shape.rows,
             max_events=most,
             threads=threads,
@@ -200,12 +249,12 @@ def step_rows(threads: int, tracks: int = TRACKS, repeats: int = 11) -> Iterator
     service = Service(items, threads)
     sides = {str(ahead): reading(items, ahead, threads) for ahead in READS_AHEAD}
     sides["ours"] = service.steps(1)
-    measured = {name: median(times) for name, times in alternate(sides, repeats=repeats).items()}
+    measured = medians(sides, repeats=repeats)
     ours = measured.pop("ours")
     yield step_row(ours, min(measured.values()), "reading the items once", threads, 1)
     sides = products(items, service.queries(SESSIONS), threads)
     sides["ours"] = service.steps(SESSIONS)
-    measured = {name: median(times) for name, times in alternate(sides, repeats=3).items()}
+    measured = medians(sides, repeats=3)
     ours = measured.pop("ours")
     yield step_row(ours, min(measured.values()), "the matrix product alone", threads, SESSIONS)
 
@@ -220,7 +269,6 @@ class Service:
     """A GRU of random weights and the index of its items."""
 
     def __init__(self, items: np.ndarray, threads: int) -> None:
-        from fastrec.runtime import isa
         from fastrec.runtime.arrays import aligned_empty
         from fastrec.search import TopKIndex
 

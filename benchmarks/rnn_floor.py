@@ -2,13 +2,14 @@
 
 Forward and backward products of a GRU's input and state, of the scores and of all gradients;
 nothing is gathered, nothing added up or updated in between. Each product is timed by PyTorch and
-by NumPy, and the faster one counts.
+by NumPy, and the faster one counts; of bfloat16 numbers PyTorch alone has products.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from copy import copy
 from itertools import pairwise
 from statistics import median
 
@@ -55,6 +56,12 @@ class Product:
         self.numpy = [(left[part], right, out[part]) for part in parts]
         self.torch = [tuple(torch.from_numpy(array) for array in one) for one in self.numpy]
 
+    def rounded(self) -> Product:
+        """Return the same products, of which PyTorch's are of bfloat16 numbers."""
+        product = copy(self)
+        product.torch = [tuple(array.bfloat16() for array in one) for one in self.torch]
+        return product
+
     def by_numpy(self) -> None:
         """Compute the products by NumPy's BLAS."""
         for left, right, out in self.numpy:
@@ -85,15 +92,21 @@ def products_of(shape: Shape, lengths: np.ndarray) -> list[Product]:
     return found
 
 
-def floor_of(shape: Shape, work: Work, threads: int) -> Callable[[], float]:
+def floor_of(
+    shape: Shape, work: Work, threads: int, *, is_bf16: bool = False
+) -> Callable[[], float]:
     """Return a measurement of the products of some steps, in events/s."""
     steps = STEPS if shape.is_whole else 1
     rows = [work.lengths[work.step_rows[i] : work.step_rows[i + 1]] for i in range(steps)]
     products = [product for lengths in rows for product in products_of(shape, lengths)]
     events = sum(int(lengths.sum()) for lengths in rows)
+    if is_bf16:
+        products = [product.rounded() for product in products]
 
     def measure() -> float:
         torch.set_num_threads(threads)
+        if is_bf16:
+            return events / sum(seconds_of_each([product.by_torch for product in products]))
         with threadpool_limits(limits=threads, user_api="blas"):
             by_numpy = seconds_of_each([product.by_numpy for product in products])
         by_torch = seconds_of_each([product.by_torch for product in products])

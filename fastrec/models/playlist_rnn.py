@@ -113,8 +113,8 @@ class PlaylistRNN(GeneratesPlaylists, RecurrentModel):
     products : {"float32", "bfloat16"}
         What training multiplies. With ``"bfloat16"`` every number that enters a matrix product
         is rounded to 8 binary digits, and sums, weights and answers stay float32. It needs a
-        processor with AVX-512 BF16, and is for those whose instruction adds such products at
-        twice the rate of float32, as AMD's from Zen 4 on; on Intel's it has half their rate.
+        processor with AVX-512 BF16, and only pays where that adds such products faster than those
+        of float32; on Intel's Emerald Rapids it has half their rate.
     user_features : sequence of str
         Columns of ``log.users``.
     context : sequence of str

@@ -6,6 +6,7 @@ import pytest
 pytest.importorskip("torch")
 
 from benchmarks import peers_torch, rnn_bench, rnn_work
+from fastrec.runtime import isa
 
 LANES = rnn_work.Shape(24, 8, False, "adagrad", 0.05, 4, 1.0)
 WHOLE = rnn_work.Shape(24, 8, True, "adam", 0.01, 4, 1.0)
@@ -28,6 +29,16 @@ def test_a_training_row_stands_beside_its_peer_and_its_floor(name):
     assert min(row.ours, row.peer, row.floor) > 0
     # Both draw other negatives of one distribution, few in number here.
     assert row.extra["loss_ours"] == pytest.approx(row.extra["loss_peer"], rel=0.1)
+
+
+@pytest.mark.skipif(not isa.load("rnn").HAS_BF16, reason="no AVX-512 BF16")
+@pytest.mark.parametrize("name", SHAPES)
+def test_a_row_of_rounded_products_stands_beside_whole_ones_and_its_floor(name):
+    row = rnn_bench.rounded_row(name, threads=1, repeats=1)
+    assert row.name == f"{name}-bf16"
+    assert min(row.ours, row.peer, row.floor) > 0
+    assert row.extra["loss_bfloat16"] == pytest.approx(row.extra["loss_float32"], rel=0.01)
+    assert row.extra["loss_bfloat16"] != row.extra["loss_float32"]
 
 
 @pytest.mark.parametrize(
