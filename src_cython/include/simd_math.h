@@ -24,6 +24,7 @@ SIMD_INLINE simd_float simd_add(simd_float a, simd_float b) { return _mm512_add_
 SIMD_INLINE simd_float simd_sub(simd_float a, simd_float b) { return _mm512_sub_ps(a, b); }
 SIMD_INLINE simd_float simd_mul(simd_float a, simd_float b) { return _mm512_mul_ps(a, b); }
 SIMD_INLINE simd_float simd_div(simd_float a, simd_float b) { return _mm512_div_ps(a, b); }
+SIMD_INLINE simd_float simd_root(simd_float a) { return _mm512_sqrt_ps(a); }
 SIMD_INLINE simd_float simd_min(simd_float a, simd_float b) { return _mm512_min_ps(a, b); }
 SIMD_INLINE simd_float simd_abs(simd_float a) { return _mm512_abs_ps(a); }
 SIMD_INLINE simd_float simd_flip(simd_float a, simd_float b) {
@@ -33,9 +34,9 @@ SIMD_INLINE simd_float simd_if_negative(simd_float a, simd_float b, simd_float c
     return _mm512_mask_blend_ps(_mm512_movepi32_mask(_mm512_castps_si512(a)), c, b);
 }
 SIMD_INLINE simd_float simd_round(simd_float a) { return _mm512_roundscale_ps(a, 0); }
-SIMD_INLINE simd_float simd_bits_minus(uint32_t bits, simd_float a, const int shift) {
+SIMD_INLINE simd_float simd_bits_minus(uint32_t bits, simd_float a) {
     return _mm512_castsi512_ps(_mm512_sub_epi32(_mm512_set1_epi32((int32_t)bits),
-                                                _mm512_srli_epi32(_mm512_castps_si512(a), shift)));
+                                                _mm512_castps_si512(a)));
 }
 SIMD_INLINE simd_float simd_power_of_two(simd_float a) {
     return _mm512_scalef_ps(_mm512_set1_ps(1.0f), a);
@@ -75,6 +76,7 @@ SIMD_INLINE simd_float simd_add(simd_float a, simd_float b) { return _mm256_add_
 SIMD_INLINE simd_float simd_sub(simd_float a, simd_float b) { return _mm256_sub_ps(a, b); }
 SIMD_INLINE simd_float simd_mul(simd_float a, simd_float b) { return _mm256_mul_ps(a, b); }
 SIMD_INLINE simd_float simd_div(simd_float a, simd_float b) { return _mm256_div_ps(a, b); }
+SIMD_INLINE simd_float simd_root(simd_float a) { return _mm256_sqrt_ps(a); }
 SIMD_INLINE simd_float simd_min(simd_float a, simd_float b) { return _mm256_min_ps(a, b); }
 SIMD_INLINE simd_float simd_abs(simd_float a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a); }
 SIMD_INLINE simd_float simd_flip(simd_float a, simd_float b) {
@@ -86,9 +88,9 @@ SIMD_INLINE simd_float simd_if_negative(simd_float a, simd_float b, simd_float c
 SIMD_INLINE simd_float simd_round(simd_float a) {
     return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
-SIMD_INLINE simd_float simd_bits_minus(uint32_t bits, simd_float a, const int shift) {
+SIMD_INLINE simd_float simd_bits_minus(uint32_t bits, simd_float a) {
     return _mm256_castsi256_ps(_mm256_sub_epi32(_mm256_set1_epi32((int32_t)bits),
-                                                _mm256_srli_epi32(_mm256_castps_si256(a), shift)));
+                                                _mm256_castps_si256(a)));
 }
 SIMD_INLINE simd_float simd_power_of_two(simd_float a) {
     __m256i biased = _mm256_add_epi32(_mm256_cvtps_epi32(a), _mm256_set1_epi32(127));
@@ -112,6 +114,7 @@ SIMD_INLINE simd_float simd_add(simd_float a, simd_float b) { return _mm_add_ps(
 SIMD_INLINE simd_float simd_sub(simd_float a, simd_float b) { return _mm_sub_ps(a, b); }
 SIMD_INLINE simd_float simd_mul(simd_float a, simd_float b) { return _mm_mul_ps(a, b); }
 SIMD_INLINE simd_float simd_div(simd_float a, simd_float b) { return _mm_div_ps(a, b); }
+SIMD_INLINE simd_float simd_root(simd_float a) { return _mm_sqrt_ps(a); }
 SIMD_INLINE simd_float simd_min(simd_float a, simd_float b) { return _mm_min_ps(a, b); }
 SIMD_INLINE simd_float simd_abs(simd_float a) { return _mm_andnot_ps(_mm_set1_ps(-0.0f), a); }
 SIMD_INLINE simd_float simd_flip(simd_float a, simd_float b) {
@@ -122,9 +125,8 @@ SIMD_INLINE simd_float simd_if_negative(simd_float a, simd_float b, simd_float c
     return _mm_or_ps(_mm_and_ps(mask, b), _mm_andnot_ps(mask, c));
 }
 SIMD_INLINE simd_float simd_round(simd_float a) { return _mm_cvtepi32_ps(_mm_cvtps_epi32(a)); }
-SIMD_INLINE simd_float simd_bits_minus(uint32_t bits, simd_float a, const int shift) {
-    return _mm_castsi128_ps(_mm_sub_epi32(_mm_set1_epi32((int32_t)bits),
-                                          _mm_srli_epi32(_mm_castps_si128(a), shift)));
+SIMD_INLINE simd_float simd_bits_minus(uint32_t bits, simd_float a) {
+    return _mm_castsi128_ps(_mm_sub_epi32(_mm_set1_epi32((int32_t)bits), _mm_castps_si128(a)));
 }
 SIMD_INLINE simd_float simd_power_of_two(simd_float a) {
     __m128i biased = _mm_add_epi32(_mm_cvtps_epi32(a), _mm_set1_epi32(127));
@@ -148,6 +150,7 @@ SIMD_INLINE simd_float simd_add(simd_float a, simd_float b) { return vaddq_f32(a
 SIMD_INLINE simd_float simd_sub(simd_float a, simd_float b) { return vsubq_f32(a, b); }
 SIMD_INLINE simd_float simd_mul(simd_float a, simd_float b) { return vmulq_f32(a, b); }
 SIMD_INLINE simd_float simd_div(simd_float a, simd_float b) { return vdivq_f32(a, b); }
+SIMD_INLINE simd_float simd_root(simd_float a) { return vsqrtq_f32(a); }
 SIMD_INLINE simd_float simd_min(simd_float a, simd_float b) { return vminq_f32(a, b); }
 SIMD_INLINE simd_float simd_abs(simd_float a) { return vabsq_f32(a); }
 SIMD_INLINE simd_float simd_flip(simd_float a, simd_float b) {
@@ -158,9 +161,8 @@ SIMD_INLINE simd_float simd_if_negative(simd_float a, simd_float b, simd_float c
     return vbslq_f32(vreinterpretq_u32_s32(vshrq_n_s32(vreinterpretq_s32_f32(a), 31)), b, c);
 }
 SIMD_INLINE simd_float simd_round(simd_float a) { return vrndnq_f32(a); }
-SIMD_INLINE simd_float simd_bits_minus(uint32_t bits, simd_float a, const int shift) {
-    uint32x4_t shifted = vshlq_u32(vreinterpretq_u32_f32(a), vdupq_n_s32(-shift));
-    return vreinterpretq_f32_u32(vsubq_u32(vdupq_n_u32(bits), shifted));
+SIMD_INLINE simd_float simd_bits_minus(uint32_t bits, simd_float a) {
+    return vreinterpretq_f32_u32(vsubq_u32(vdupq_n_u32(bits), vreinterpretq_u32_f32(a)));
 }
 SIMD_INLINE simd_float simd_power_of_two(simd_float a) {
     int32x4_t biased = vaddq_s32(vcvtnq_s32_f32(a), vdupq_n_s32(127));
@@ -178,6 +180,7 @@ SIMD_INLINE simd_float simd_add(simd_float a, simd_float b) { return a + b; }
 SIMD_INLINE simd_float simd_sub(simd_float a, simd_float b) { return a - b; }
 SIMD_INLINE simd_float simd_mul(simd_float a, simd_float b) { return a * b; }
 SIMD_INLINE simd_float simd_div(simd_float a, simd_float b) { return a / b; }
+SIMD_INLINE simd_float simd_root(simd_float a) { return sqrtf(a); }
 SIMD_INLINE simd_float simd_min(simd_float a, simd_float b) { return a < b ? a : b; }
 SIMD_INLINE simd_float simd_abs(simd_float a) { return fabsf(a); }
 SIMD_INLINE simd_float simd_flip(simd_float a, simd_float b) { return signbit(b) ? -a : a; }
@@ -185,10 +188,10 @@ SIMD_INLINE simd_float simd_if_negative(simd_float a, simd_float b, simd_float c
     return signbit(a) ? b : c;
 }
 SIMD_INLINE simd_float simd_round(simd_float a) { return rintf(a); }
-SIMD_INLINE simd_float simd_bits_minus(uint32_t bits, simd_float a, const int shift) {
+SIMD_INLINE simd_float simd_bits_minus(uint32_t bits, simd_float a) {
     uint32_t whole;
     memcpy(&whole, &a, sizeof whole);
-    whole = bits - (whole >> shift);
+    whole = bits - whole;
     memcpy(&a, &whole, sizeof whole);
     return a;
 }
@@ -217,18 +220,11 @@ SIMD_INLINE simd_float simd_exp_negative(simd_float a) {
     return simd_mul(simd_exp_series(f), simd_power_of_two(k));
 }
 
-/* 1 / sqrt(a) for a in [1e-37, 1e37], and 1 / a, for a in [1e-30, 1e30], within 3e-7 of the exact
- * value: Newton's steps from a guess by the exponent. Divisions and roots take five times as long,
- * and the processors' own guesses are not the same from maker to maker. NaN comes through. */
-SIMD_INLINE simd_float simd_inverse_root(simd_float a) {
-    simd_float r = simd_bits_minus(0x5F375A86u, a, 1);
-    const simd_float half = simd_mul(a, simd_set1(-0.5f)), three_halves = simd_set1(1.5f);
-    for (int i = 0; i < 3; i++) r = simd_mul(r, simd_fma(simd_mul(half, r), r, three_halves));
-    return r;
-}
-
+/* 1 / a for a in [1e-30, 1e30], within 3e-7 of the exact value: Newton's steps from a guess by the
+ * exponent. Divisions take longer, and longest behind roots, with which they share a unit; the
+ * processors' own guesses are not the same from maker to maker. NaN comes through. */
 SIMD_INLINE simd_float simd_inverse(simd_float a) {
-    simd_float r = simd_bits_minus(0x7EF311C3u, a, 0);
+    simd_float r = simd_bits_minus(0x7EF311C3u, a);
     const simd_float minus = simd_sub(simd_set1(0.0f), a), one = simd_set1(1.0f);
     for (int i = 0; i < 3; i++) r = simd_fma(simd_fma(minus, r, one), r, r);
     return r;
