@@ -2,6 +2,8 @@
 
 ``lookup-bag`` sums the bags; its peers are ``EmbeddingBag`` and, in the column
 ``gather_us``, a plain gather of the same rows written out by our own kernel.
+``lookup-bag-bf16`` is the same from rows of bfloat16, ours with sums in float32;
+``float32_us`` is our ``lookup-bag`` in the same run.
 ``lookup-update`` (Adam) and ``lookup-update-adagrad`` take the gradient of the bags
 back to the rows and update each touched row once; the peers' backward pass and step
 are timed, without their forward pass. ``share`` is the memory traffic of the rows and
@@ -22,13 +24,16 @@ import numpy as np
 
 from benchmarks.harness import Row, medians, thread_counts
 
-NAMES = ("lookup-bag", "lookup-update", "lookup-update-adagrad")
+BAGS_NAMES = ("lookup-bag", "lookup-bag-bf16")
+UPDATES = ("lookup-update", "lookup-update-adagrad")
+NAMES = (*BAGS_NAMES, *UPDATES)
 ROWS, DIM, BAGS, LENGTH = 100_000, 128, 256, 50
 READ_ROWS = 2_000_000
 STEPS = 40  # steps of one measurement, each with ids of its own
 SHARE_BAR = 0.6
 PEERS = {
     "lookup-bag": ("torch EmbeddingBag", 1.2),
+    "lookup-bag-bf16": ("torch EmbeddingBag, bfloat16", 1.2),
     "lookup-update": ("torch SparseAdam", 3.0),
     "lookup-update-adagrad": ("torch Adagrad, sparse", 3.0),
 }
@@ -37,9 +42,10 @@ PEERS = {
 def rows(only: str | None = None) -> Iterator[Row]:
     """Measure the rows of this module, or the one that is named."""
     threads = thread_counts(1, 2)[-1]
-    if only in (None, "lookup-bag"):
-        yield bag_row(threads)
-    for name in NAMES[1:]:
+    for name in BAGS_NAMES:
+        if only in (None, name):
+            yield bag_row(name, threads)
+    for name in UPDATES:
         if only in (None, name):
             yield update_row(name, threads)
 
@@ -70,21 +76,27 @@ def middle(step: Callable[[int], float | None]) -> float:
     return float(np.median(seconds))
 
 
-def bag_row(threads: int, repeats: int = 7) -> Row:
-    """Compare the sums of bags."""
-    from fastrec.nn import bag, gather
+def bag_row(name: str, threads: int, repeats: int = 7) -> Row:
+    """Compare the sums of bags, of float32 rows or of bfloat16 ones."""
+    from fastrec.nn import BFloat16Rows, bag, gather
 
+    is_bf16 = name == "lookup-bag-bf16"
     matrix, ids, offsets = draw()
+    rows = BFloat16Rows(matrix, threads=threads) if is_bf16 else matrix
     sides = {
-        "ours": lambda: middle(lambda i: untold(bag(matrix, ids[i], offsets, threads=threads))),
-        "gather": lambda: middle(lambda i: untold(gather(matrix, ids[i], threads=threads))),
-        "peer": peer_bag(matrix, ids, offsets, threads),
+        "ours": lambda: middle(lambda i: untold(bag(rows, ids[i], offsets, threads=threads))),
+        "gather": lambda: middle(lambda i: untold(gather(rows, ids[i], threads=threads))),
+        "peer": peer_bag(matrix, ids, offsets, threads, is_bf16=is_bf16),
     }
+    if is_bf16:
+        sides["float32"] = lambda: middle(
+            lambda i: untold(bag(matrix, ids[i], offsets, threads=threads))
+        )
     measured = medians(sides, repeats=repeats)
-    label, bar = PEERS["lookup-bag"]
-    extra = {"bar": bar, "gather_us": 1e6 * measured["gather"]}
-    times = 1e6 * measured["ours"], 1e6 * measured["peer"]
-    return Row("lookup-bag", "us", *times, label, threads, extra)
+    label, bar = PEERS[name]
+    times = 1e6 * measured.pop("ours"), 1e6 * measured.pop("peer")
+    extra = {"bar": bar} | {f"{side}_us": 1e6 * seconds for side, seconds in measured.items()}
+    return Row(name, "us", *times, label, threads, extra)
 
 
 def untold(_: Any) -> None:
@@ -92,13 +104,20 @@ def untold(_: Any) -> None:
 
 
 def peer_bag(
-    matrix: np.ndarray, ids: list[np.ndarray], offsets: np.ndarray, threads: int
+    matrix: np.ndarray,
+    ids: list[np.ndarray],
+    offsets: np.ndarray,
+    threads: int,
+    *,
+    is_bf16: bool = False,
 ) -> Callable[[], float]:
     """Return the sums of bags by PyTorch, without gradients."""
     import torch
 
     torch.set_num_threads(threads)
-    layer = torch.nn.EmbeddingBag.from_pretrained(torch.from_numpy(matrix), mode="sum")
+    weights = torch.from_numpy(matrix)
+    weights = weights.bfloat16() if is_bf16 else weights
+    layer = torch.nn.EmbeddingBag.from_pretrained(weights, mode="sum")
     chosen = [torch.from_numpy(own) for own in ids]
     begins = torch.from_numpy(offsets[:-1].astype(np.int32))
 

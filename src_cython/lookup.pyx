@@ -8,7 +8,10 @@ tests what these do to a dense matrix, as the trainer of recurrent nets uses the
 """
 
 from cython cimport view
-from libc.stdint cimport int32_t, int64_t, uintptr_t
+from libc.stdint cimport int32_t, int64_t, uint16_t, uintptr_t
+
+cdef extern from "bf16.h" nogil:
+    void bf16_round_row(const float *, int64_t, uint16_t *)
 
 cdef extern from "optimizers.h" nogil:
     enum:
@@ -46,17 +49,22 @@ cdef extern from "lookup.h" nogil:
         int64_t n
         float *state
         int64_t state_stride
+        uint16_t *rounded
+        int64_t rounded_stride
+
+    ctypedef struct LookupRows:
+        const void *numbers
+        int is_bf16
+        int64_t stride, width
 
     ctypedef struct LookupGather:
-        const float *matrix
-        int64_t stride, width
+        LookupRows rows
         const int32_t *ids
         float *out
         int64_t out_stride
 
     ctypedef struct LookupBags:
-        const float *matrix
-        int64_t stride, width
+        LookupRows rows
         const int32_t *ids
         const int64_t *offsets
         const float *weights
@@ -117,7 +125,7 @@ cdef class Gather:
 
     Parameters
     ----------
-    matrix : float32 (rows, width), read
+    matrix : float32, or uint16 that holds bfloat16, (rows, width), read
         At any row stride; fastest where ``width`` is a multiple of 16.
     ids : int32 (n,), read
     out : float32 (n, width), written
@@ -127,9 +135,8 @@ cdef class Gather:
     cdef tuple kept
     cdef readonly tuple entry
 
-    def __init__(self, const float[:, :] matrix, const int32_t[::1] ids, float[:, :] out):
-        self.job.matrix = matrix_of(matrix)
-        self.job.stride, self.job.width = row_stride(matrix), matrix.shape[1]
+    def __init__(self, object matrix, const int32_t[::1] ids, float[:, :] out):
+        self.job.rows = rows_of(matrix)
         self.job.ids = &ids[0] if ids.shape[0] > 0 else NULL
         self.job.out = &out[0, 0] if out.shape[0] * out.shape[1] > 0 else NULL
         self.job.out_stride = row_stride(out)
@@ -146,7 +153,7 @@ cdef class Bags:
 
     Parameters
     ----------
-    matrix : float32 (rows, width), read
+    matrix : float32, or uint16 that holds bfloat16, (rows, width), read
         At any row stride; fastest where ``width`` is a multiple of 16.
     ids : int32 (n,), read
     offsets : int64 (bags + 1,), read
@@ -162,11 +169,9 @@ cdef class Bags:
     cdef tuple kept
     cdef readonly tuple entry
 
-    def __init__(self, const float[:, :] matrix, const int32_t[::1] ids,
-                 const int64_t[::1] offsets, const float[::1] weights, bint is_mean,
-                 float[:, :] out):
-        self.job.matrix = matrix_of(matrix)
-        self.job.stride, self.job.width = row_stride(matrix), matrix.shape[1]
+    def __init__(self, object matrix, const int32_t[::1] ids, const int64_t[::1] offsets,
+                 const float[::1] weights, bint is_mean, float[:, :] out):
+        self.job.rows = rows_of(matrix)
         self.job.ids = &ids[0] if ids.shape[0] > 0 else NULL
         self.job.offsets = &offsets[0]
         has_weights = weights is not None and weights.shape[0] > 0
@@ -180,6 +185,16 @@ cdef class Bags:
     def __call__(self, int64_t start, int64_t stop):
         with nogil:
             lookup_bags(&self.job, start, stop)
+
+
+def round_rows(const float[:, :] matrix, uint16_t[:, :] rounded, int64_t start, int64_t stop):
+    """Write rows ``[start, stop)`` of a float32 (rows, dim) matrix, rounded to bfloat16."""
+    cdef int64_t row, dim = matrix.shape[1]
+    if dim == 0:
+        return
+    with nogil:
+        for row in range(start, stop):
+            bf16_round_row(&matrix[row, 0], dim, &rounded[row, 0])
 
 
 def bag_positions(const int64_t[::1] offsets, const float[::1] weights, bint is_mean,
@@ -283,6 +298,8 @@ cdef class Update:
         What the gradients are multiplied with.
     buffers : float32 (any, stride), written
         One row for each thread that works at once: a call takes one and puts it back.
+    rounded : uint16 (rows, any) or None, written
+        The same rows as bfloat16, which follow the matrix.
     """
 
     cdef LookupUpdate job
@@ -292,7 +309,7 @@ cdef class Update:
     def __init__(self, const float[::1] settings, float[:, ::1] matrix, int64_t n,
                  float[:, ::1] state, int32_t[::1] plan_rows, int32_t[::1] plan_starts,
                  int32_t[::1] plan_positions, Gradients gradients, float grad_scale,
-                 float[:, ::1] buffers):
+                 float[:, ::1] buffers, uint16_t[:, ::1] rounded=None):
         cdef int32_t[::1] taken = view.array((buffers.shape[0],), sizeof(int32_t), "i")
         taken[:] = 0
         self.job.optimizer = optimizer_of(&settings[0])
@@ -301,6 +318,10 @@ cdef class Update:
         self.job.matrix.n = n
         self.job.matrix.state = &state[0, 0] if state.shape[0] * state.shape[1] > 0 else NULL
         self.job.matrix.state_stride = state.shape[1]
+        self.job.matrix.rounded, self.job.matrix.rounded_stride = NULL, 0
+        if rounded is not None and rounded.shape[0] * rounded.shape[1] > 0:
+            self.job.matrix.rounded = &rounded[0, 0]
+            self.job.matrix.rounded_stride = rounded.shape[1]
         self.job.plan.starts = &plan_starts[0]
         if plan_positions.shape[0] > 0:
             self.job.plan.rows, self.job.plan.positions = &plan_rows[0], &plan_positions[0]
@@ -308,7 +329,7 @@ cdef class Update:
         self.job.buffers, self.job.buffer_stride = &buffers[0, 0], buffers.shape[1]
         self.job.taken, self.job.n_buffers = &taken[0], buffers.shape[0]
         self.kept = (matrix, state, plan_rows, plan_starts, plan_positions, gradients, buffers,
-                     taken)
+                     taken, rounded)
         self.entry = (<uintptr_t>lookup_update_range, <uintptr_t>&self.job)
 
     def __call__(self, int64_t start, int64_t stop):
@@ -364,9 +385,24 @@ def update_rows(const float[::1] settings, float[:, ::1] matrix, const float[:, 
                                  slot + width, n, grad_scale)
 
 
-cdef const float *matrix_of(const float[:, :] matrix) noexcept nogil:
-    """Return where a matrix begins, or NULL where it holds nothing."""
-    return &matrix[0, 0] if matrix.shape[0] * matrix.shape[1] > 0 else NULL
+cdef LookupRows rows_of(object matrix) except *:
+    """Return how the kernels read a matrix of either format; it has to be kept."""
+    cdef const float[:, :] whole
+    cdef const uint16_t[:, :] rounded
+    cdef LookupRows rows
+    rows.numbers, rows.is_bf16 = NULL, matrix.itemsize == sizeof(uint16_t)
+    rows.width = matrix.shape[1]
+    if rows.is_bf16:
+        rounded = matrix
+        rows.stride = rounded.strides[0] // <int64_t>sizeof(uint16_t)
+        if rounded.shape[0] * rounded.shape[1] > 0:
+            rows.numbers = &rounded[0, 0]
+    else:
+        whole = matrix
+        rows.stride = row_stride(whole)
+        if whole.shape[0] * whole.shape[1] > 0:
+            rows.numbers = &whole[0, 0]
+    return rows
 
 
 cdef int64_t row_stride(const float[:, :] matrix) noexcept nogil:

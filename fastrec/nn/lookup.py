@@ -14,24 +14,28 @@ from typing import Any
 import numpy as np
 
 from fastrec.errors import InputError
+from fastrec.nn.matrices import BFloat16Rows, as_matrix
 from fastrec.nn.optimizers import Optimizer
 from fastrec.runtime import checks, isa
 from fastrec.runtime.arrays import FLOATS_PER_LINE, aligned_empty, padded_copy
 from fastrec.runtime.threads import resolve_threads, run_ranges
 
 MODES = ("sum", "mean")
+ROWS = ("float32", "bfloat16")
 # Floats that a piece reads at least: some 20 us of work, ten times what handing it out costs.
 PIECE_FLOATS = 100_000
 # Pieces of which the sums of squares are added one after the other.
 SQUARES_GRAIN = 4096
 
 
-def gather(matrix: np.ndarray, ids: Any, *, threads: int | None = None) -> np.ndarray:
+def gather(
+    matrix: np.ndarray | BFloat16Rows, ids: Any, *, threads: int | None = None
+) -> np.ndarray:
     """Return the rows that ``ids`` name.
 
     Parameters
     ----------
-    matrix : ndarray of float32, shape (rows, dim)
+    matrix : ndarray of float32, shape (rows, dim), or BFloat16Rows
         Columns lie side by side; fastest where ``dim`` is a multiple of 16.
     ids : array of int, shape (n,)
         From 0 to rows - 1, in any order, repeated or not.
@@ -52,16 +56,16 @@ def gather(matrix: np.ndarray, ids: Any, *, threads: int | None = None) -> np.nd
     >>> gather(np.eye(3, dtype=np.float32), [2, 0]).tolist()
     [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
     """
-    matrix = as_matrix("matrix", matrix)
-    rows = as_ids(ids, len(matrix))
-    out = np.empty((len(rows), matrix.shape[1]), np.float32)
-    job = isa.load("lookup").Gather(matrix, rows, out)
-    run_ranges(job, len(rows), _grain(matrix.shape[1]), threads)
+    numbers = _as_rows(matrix)
+    rows = as_ids(ids, len(numbers))
+    out = np.empty((len(rows), numbers.shape[1]), np.float32)
+    job = isa.load("lookup").Gather(numbers, rows, out)
+    run_ranges(job, len(rows), _grain(numbers.shape[1]), threads)
     return out
 
 
 def bag(
-    matrix: np.ndarray,
+    matrix: np.ndarray | BFloat16Rows,
     ids: Any,
     offsets: Any,
     weights: Any = None,
@@ -73,7 +77,7 @@ def bag(
 
     Parameters
     ----------
-    matrix : ndarray of float32, shape (rows, dim)
+    matrix : ndarray of float32, shape (rows, dim), or BFloat16Rows
         Columns lie side by side; fastest where ``dim`` is a multiple of 16.
     ids : array of int, shape (n,)
         From 0 to rows - 1.
@@ -89,7 +93,7 @@ def bag(
     Returns
     -------
     ndarray of float32, shape (bags, dim)
-        Rows are added in the order of ``ids``.
+        Rows are added in the order of ``ids``, in float32.
 
     Raises
     ------
@@ -101,12 +105,12 @@ def bag(
     >>> bag(np.eye(3, dtype=np.float32), [2, 0, 2], [0, 2, 2, 3]).tolist()
     [[1.0, 0.0, 1.0], [0.0, 0.0, 0.0], [0.0, 0.0, 1.0]]
     """
-    matrix = as_matrix("matrix", matrix)
-    rows = as_ids(ids, len(matrix))
+    numbers = _as_rows(matrix)
+    rows = as_ids(ids, len(numbers))
     begins, factors = _as_bags(offsets, weights, mode, len(rows))
-    out = np.empty((len(begins) - 1, matrix.shape[1]), np.float32)
-    job = isa.load("lookup").Bags(matrix, rows, begins, factors, mode == "mean", out)
-    floats = len(rows) * matrix.shape[1] // max(1, len(out))
+    out = np.empty((len(begins) - 1, numbers.shape[1]), np.float32)
+    job = isa.load("lookup").Bags(numbers, rows, begins, factors, mode == "mean", out)
+    floats = len(rows) * numbers.shape[1] // max(1, len(out))
     run_ranges(job, len(out), _grain(floats), threads)
     return out
 
@@ -120,6 +124,11 @@ class Lookup:
         What to begin with; copied.
     optimizer : Optimizer
         How rows are updated.
+    rows : {"float32", "bfloat16"}
+        What :meth:`gather` and :meth:`bag` read: the matrix, or a copy of it rounded to bfloat16
+        (8 binary digits), which every update makes anew for the rows that it moves. That is half
+        the memory to read, which is what bags of a large matrix wait for, and half as much more
+        to keep; what is learned stays float32.
     threads : int or None
         See :func:`fastrec.runtime.threads.resolve_threads`.
 
@@ -146,7 +155,12 @@ class Lookup:
     """
 
     def __init__(
-        self, matrix: np.ndarray, optimizer: Optimizer, *, threads: int | None = None
+        self,
+        matrix: np.ndarray,
+        optimizer: Optimizer,
+        *,
+        rows: str = "float32",
+        threads: int | None = None,
     ) -> None:
         self.optimizer = checks.instance_of(
             "optimizer", optimizer, Optimizer, "an optimizer", "such as fastrec.nn.SGD(rate=0.1)"
@@ -154,6 +168,8 @@ class Lookup:
         given = as_matrix("matrix", matrix)
         self.threads = resolve_threads(threads)
         self._padded, self._dim = padded_copy(given), given.shape[1]
+        is_rounded = checks.one_of("rows", rows, ROWS) == "bfloat16"
+        self._rounded = BFloat16Rows(given, threads=self.threads) if is_rounded else None
         self.state = optimizer.state(*given.shape)
         self.step = 0
         self._kept: tuple[np.ndarray, ...] | None = None
@@ -170,12 +186,17 @@ class Lookup:
 
     def gather(self, ids: Any) -> np.ndarray:
         """Return the rows that ``ids`` name, shape (n, dim); see :func:`gather`."""
-        return gather(self._padded, ids, threads=self.threads)[:, : self.matrix.shape[1]]
+        return gather(self._read, ids, threads=self.threads)[:, : self._dim]
 
     def bag(self, ids: Any, offsets: Any, weights: Any = None, *, mode: str = "sum") -> np.ndarray:
         """Return the sum or mean of each bag, shape (bags, dim); see :func:`bag`."""
-        found = bag(self._padded, ids, offsets, weights, mode=mode, threads=self.threads)
-        return found[:, : self.matrix.shape[1]]
+        found = bag(self._read, ids, offsets, weights, mode=mode, threads=self.threads)
+        return found[:, : self._dim]
+
+    @property
+    def _read(self) -> np.ndarray | BFloat16Rows:
+        """What lookups read."""
+        return self._padded if self._rounded is None else self._rounded
 
     def update(
         self, ids: Any, gradient: Any, *, clip: float | None = None, rate: float | None = None
@@ -265,6 +286,7 @@ class Lookup:
                 self.optimizer.settings(self.step, rate),
                 *(self._padded, dim, self.state, rows, starts, positions),
                 *(gradients, scale, buffers),
+                None if self._rounded is None else self._rounded.numbers,
             )
 
         self.step += 1
@@ -294,20 +316,11 @@ class Lookup:
         return float(np.sqrt(squares.sum()))
 
 
-def as_matrix(name: str, matrix: Any) -> np.ndarray:
-    """Return a float32 matrix whose rows' columns lie side by side, or say what is wrong."""
-    is_matrix = isinstance(matrix, np.ndarray) and matrix.dtype == np.float32 and matrix.ndim == 2
-    if not is_matrix or checks.masked_place(matrix) is not None:
-        raise InputError(
-            f"{name} must be a float32 array of shape (rows, dim), got {checks.described(matrix)}; "
-            "np.asarray(matrix, np.float32) makes one"
-        )
-    if matrix.size and (matrix.strides[1] != 4 or matrix.strides[0] < 4 * matrix.shape[1]):
-        raise InputError(
-            f"{name} must hold each row's columns side by side, got strides {matrix.strides}; "
-            "np.ascontiguousarray(matrix) makes a copy that does"
-        )
-    return matrix
+def _as_rows(matrix: Any) -> np.ndarray:
+    """Return what the kernels read: a float32 matrix, or the numbers of rounded rows as uint16."""
+    if isinstance(matrix, BFloat16Rows):
+        return matrix.numbers[:, : matrix.shape[1]]
+    return as_matrix("matrix", matrix)
 
 
 def as_ids(ids: Any, rows: int) -> np.ndarray:

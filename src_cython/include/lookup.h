@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "atomics.h"
+#include "bf16.h"
 #include "optimizers.h"
 #include "simd_math.h"
 
@@ -36,39 +37,72 @@ static inline void lookup_ask_for(const float *row, int64_t floats) {
     for (int64_t c = 0; c < floats; c += 16) SIMD_PREFETCH(row + c);
 }
 
-/* Rows of a matrix that go to the same places of `out`; `width` floats of each. */
+/* A matrix that is read: of float32 numbers, or of bfloat16 ones, which are half as long and are
+ * summed as float32 all the same; `stride` numbers lie from row to row. */
 typedef struct {
-    const float *matrix;
+    const void *numbers;
+    int is_bf16;
     int64_t stride, width;
+} LookupRows;
+
+static inline int64_t lookup_number_bytes(const int is_bf16) { return is_bf16 ? 2 : 4; }
+
+/* Where number c of a row lies. */
+SIMD_INLINE const char *lookup_at(const LookupRows *rows, int64_t row, int64_t c,
+                                  const int is_bf16) {
+    return (const char *)rows->numbers + (row * rows->stride + c) * lookup_number_bytes(is_bf16);
+}
+
+SIMD_INLINE simd_float lookup_load(const char *at, const int is_bf16) {
+    return is_bf16 ? simd_load_bf16((const uint16_t *)at) : simd_load((const float *)at);
+}
+
+static inline float lookup_number(const char *at, const int is_bf16) {
+    return is_bf16 ? bf16_value(*(const uint16_t *)at) : *(const float *)at;
+}
+
+/* Rows of a matrix that go to the same places of `out`. */
+typedef struct {
+    LookupRows rows;
     const int32_t *ids;
     float *out;
     int64_t out_stride;
 } LookupGather;
 
+SIMD_INLINE void lookup_gather_as(const LookupGather *job, int64_t start, int64_t stop,
+                                  const int is_bf16) {
+    const int64_t width = job->rows.width, bytes = lookup_number_bytes(is_bf16);
+    const int64_t line = 64 / bytes, whole = width / line * line; /* numbers of a cache line */
+    const int64_t ahead = lookup_rows_ahead(width);
+    for (int64_t i = start; i < stop; i++) {
+        const char *row = lookup_at(&job->rows, job->ids[i], 0, is_bf16);
+        const char *later =
+            lookup_at(&job->rows, job->ids[i + ahead < stop ? i + ahead : i], 0, is_bf16);
+        float *to = job->out + i * job->out_stride;
+        int64_t c = 0;
+        for (; c < whole; c += line) {
+            SIMD_PREFETCH(later + c * bytes);
+            for (int64_t j = c; j < c + line; j += SIMD_LANES)
+                simd_store(to + j, lookup_load(row + j * bytes, is_bf16));
+        }
+        if (c < width) SIMD_PREFETCH(later + c * bytes);
+        for (; c < width; c++) to[c] = lookup_number(row + c * bytes, is_bf16);
+    }
+}
+
 /* Write rows ids[start, stop) of a LookupGather. */
 static void lookup_gather(const void *context, int64_t start, int64_t stop) {
     const LookupGather *job = context;
-    const int64_t width = job->width, whole = width & ~(int64_t)15;
-    const int64_t ahead = lookup_rows_ahead(width);
-    for (int64_t i = start; i < stop; i++) {
-        const float *row = job->matrix + job->ids[i] * job->stride;
-        const float *later = job->matrix + job->ids[i + ahead < stop ? i + ahead : i] * job->stride;
-        float *to = job->out + i * job->out_stride;
-        int64_t c = 0;
-        for (; c < whole; c += 16) {
-            SIMD_PREFETCH(later + c);
-            for (int j = 0; j < 16; j += SIMD_LANES) simd_store(to + c + j, simd_load(row + c + j));
-        }
-        if (c < width) SIMD_PREFETCH(later + c);
-        for (; c < width; c++) to[c] = row[c];
-    }
+    if (job->rows.is_bf16)
+        lookup_gather_as(job, start, stop, 1);
+    else
+        lookup_gather_as(job, start, stop, 0);
 }
 
 /* Bags of rows of a matrix: bag b is ids[offsets[b], offsets[b + 1]), each row times its weight where
  * there are weights, the sum divided by the bag's length where `mean`. */
 typedef struct {
-    const float *matrix;
-    int64_t stride, width;
+    LookupRows rows;
     const int32_t *ids;
     const int64_t *offsets;
     const float *weights;
@@ -85,33 +119,34 @@ typedef struct {
  * itself with its next columns or, at the last ones, the ids that follow. */
 SIMD_INLINE void lookup_bag_part(const LookupBags *job, int64_t first, int64_t last, int64_t ahead,
                                  int64_t end, int64_t c, const int vectors, int64_t next_c,
-                                 int64_t next_first, float *to) {
+                                 int64_t next_first, float *to, const int is_bf16) {
+    const int64_t bytes = lookup_number_bytes(is_bf16);
     simd_float sum[8];
     for (int j = 0; j < vectors; j++) sum[j] = simd_set1(0.0f);
     for (int64_t i = first; i < last; i++) {
-        const float *row = job->matrix + job->ids[i] * job->stride + c;
+        const char *row = lookup_at(&job->rows, job->ids[i], c, is_bf16);
         const int is_here = i + ahead < last;
         const int64_t place = is_here ? i + ahead : next_first + (i + ahead - last);
-        const float *later =
-            job->matrix + job->ids[place < end ? place : i] * job->stride + (is_here ? c : next_c);
-        for (int j = 0; j < vectors * SIMD_LANES; j += 16) SIMD_PREFETCH(later + j);
+        const char *later = lookup_at(&job->rows, job->ids[place < end ? place : i],
+                                      is_here ? c : next_c, is_bf16);
+        for (int64_t j = 0; j < vectors * SIMD_LANES * bytes; j += 64) SIMD_PREFETCH(later + j);
         if (job->weights) {
             const simd_float weight = simd_set1(job->weights[i]);
             for (int j = 0; j < vectors; j++)
-                sum[j] = simd_fma(weight, simd_load(row + j * SIMD_LANES), sum[j]);
+                sum[j] = simd_fma(weight, lookup_load(row + j * SIMD_LANES * bytes, is_bf16), sum[j]);
         } else {
             for (int j = 0; j < vectors; j++)
-                sum[j] = simd_add(sum[j], simd_load(row + j * SIMD_LANES));
+                sum[j] = simd_add(sum[j], lookup_load(row + j * SIMD_LANES * bytes, is_bf16));
         }
     }
     for (int j = 0; j < vectors; j++) simd_store(to + c + j * SIMD_LANES, sum[j]);
 }
 
-/* Sums of bags [start, stop) of a LookupBags; an empty one is zero. */
-static void lookup_bags(const void *context, int64_t start, int64_t stop) {
-    const LookupBags *job = context;
-    const int64_t width = job->width, end = job->offsets[stop];
-    const int64_t ahead = lookup_rows_ahead(width < LOOKUP_COLUMNS ? width : LOOKUP_COLUMNS);
+SIMD_INLINE void lookup_bags_as(const LookupBags *job, int64_t start, int64_t stop,
+                                const int is_bf16) {
+    const int64_t width = job->rows.width, end = job->offsets[stop];
+    const int64_t together = width < LOOKUP_COLUMNS ? width : LOOKUP_COLUMNS;
+    const int64_t ahead = lookup_rows_ahead(together);
     for (int64_t b = start; b < stop; b++) {
         const int64_t first = job->offsets[b], last = job->offsets[b + 1];
         float *sum = job->out + b * job->out_stride;
@@ -122,15 +157,17 @@ static void lookup_bags(const void *context, int64_t start, int64_t stop) {
             const int is_last = after + SIMD_LANES > width;
             const int64_t next_c = is_last ? 0 : after, next_first = is_last ? last : first;
             if (is_wide)
-                lookup_bag_part(job, first, last, ahead, end, c, 8, next_c, next_first, sum);
+                lookup_bag_part(job, first, last, ahead, end, c, 8, next_c, next_first, sum,
+                                is_bf16);
             else
-                lookup_bag_part(job, first, last, ahead, end, c, 1, next_c, next_first, sum);
+                lookup_bag_part(job, first, last, ahead, end, c, 1, next_c, next_first, sum,
+                                is_bf16);
             c = after;
         }
         for (; c < width; c++) {
             float part = 0.0f;
             for (int64_t i = first; i < last; i++) {
-                const float x = job->matrix[job->ids[i] * job->stride + c];
+                const float x = lookup_number(lookup_at(&job->rows, job->ids[i], c, is_bf16), is_bf16);
                 part += job->weights ? job->weights[i] * x : x;
             }
             sum[c] = part;
@@ -140,6 +177,15 @@ static void lookup_bags(const void *context, int64_t start, int64_t stop) {
             for (int64_t i = 0; i < width; i++) sum[i] *= share;
         }
     }
+}
+
+/* Sums of bags [start, stop) of a LookupBags; an empty one is zero. */
+static void lookup_bags(const void *context, int64_t start, int64_t stop) {
+    const LookupBags *job = context;
+    if (job->rows.is_bf16)
+        lookup_bags_as(job, start, stop, 1);
+    else
+        lookup_bags_as(job, start, stop, 0);
 }
 
 /* The ids of a step sorted: which rows are touched, and from where.
@@ -318,13 +364,16 @@ static inline const float *lookup_group(const LookupPlan *plan, const LookupGrad
 }
 
 /* The matrix that a step updates: rows of n numbers at `stride` floats, and their optimizer's
- * state, whose rows lie state_stride floats apart (at least optimizer_slots()). */
+ * state, whose rows lie state_stride floats apart (at least optimizer_slots()); `rounded`, if not
+ * NULL, has the same rows as bfloat16, which follow every update. */
 typedef struct {
     float *rows;
     int64_t stride;
     int64_t n;
     float *state;
     int64_t state_stride;
+    uint16_t *rounded;
+    int64_t rounded_stride;
 } LookupMatrix;
 
 /* Update the rows of groups [start, stop), each once with the sum of its gradients times
@@ -349,8 +398,10 @@ static void lookup_update(const Optimizer *o, const LookupMatrix *matrix, const 
         const float *g = lookup_group(plan, gradients, k, width, buffer, &scale);
         const int64_t row = plan->rows[k];
         float *state = matrix->state + row * matrix->state_stride;
-        optimizer_update_row(o, matrix->rows + row * matrix->stride, g, state, state + width,
-                             matrix->n, scale * grad_scale);
+        float *numbers = matrix->rows + row * matrix->stride;
+        optimizer_update_row(o, numbers, g, state, state + width, matrix->n, scale * grad_scale);
+        if (matrix->rounded)
+            bf16_round_row(numbers, matrix->n, matrix->rounded + row * matrix->rounded_stride);
     }
 }
 

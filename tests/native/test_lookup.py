@@ -7,6 +7,7 @@ from fastrec.nn import SGD, Adagrad, Adam, RowAdagrad
 from fastrec.runtime import isa
 from fastrec.runtime.arrays import aligned_empty, padded_copy, padded_zeros, stride_of
 from fastrec.runtime.threads import run_ranges
+from tests.reference import bf16
 from tests.reference import lookup as reference
 
 SIZES = (1, 3, 17, 100, 129)
@@ -58,43 +59,54 @@ def updater(kernel, optimizer, matrix, dim, state, plan, gradients, step=1, scal
     return kernel.Update(settings, matrix, dim, state, *plan.arrays(), gradients, scale, buffers)
 
 
+def as_format(matrix, is_bf16):
+    """A matrix as the kernel reads it, read-only, and as it is."""
+    numbers = bf16.bits(matrix) if is_bf16 else matrix
+    numbers.flags.writeable = False
+    return numbers, bf16.rounded(matrix) if is_bf16 else matrix
+
+
+@pytest.mark.parametrize("is_bf16", [False, True])
 @pytest.mark.parametrize("dim", [*SIZES, 1536])
-def test_gather_copies_the_rows(kernel, dim):
-    matrix = normal(50, dim)
-    matrix.flags.writeable = False
+def test_gather_copies_the_rows(kernel, dim, is_bf16):
+    numbers, matrix = as_format(normal(50, dim), is_bf16)
     ids = np.random.default_rng(1).integers(0, 50, 97).astype(np.int32)
     out = np.full((97, dim), np.nan, np.float32)
     for start, stop in [(0, 1), (1, 50), (50, 50), (50, 97)]:
-        kernel.Gather(matrix, ids, out)(start, stop)
+        kernel.Gather(numbers, ids, out)(start, stop)
     np.testing.assert_array_equal(out, matrix[ids])
 
 
+@pytest.mark.parametrize("is_bf16", [False, True])
 @pytest.mark.parametrize("dim", [*SIZES, 1536])
 @pytest.mark.parametrize("mode", ["sum", "mean", "weighted"])
-def test_bags_follow_the_reference(kernel, dim, mode):
-    matrix = normal(50, dim)
+def test_bags_follow_the_reference(kernel, dim, mode, is_bf16):
+    numbers, matrix = as_format(normal(50, dim), is_bf16)
     ids, offsets, weights = draw_bags(50)
     weights = weights if mode == "weighted" else None
-    for array in (matrix, ids, offsets):
+    for array in (ids, offsets):
         array.flags.writeable = False
     out = np.full((len(offsets) - 1, dim), np.nan, np.float32)
-    kernel.Bags(matrix, ids, offsets, weights, mode == "mean", out)(0, len(out))
+    kernel.Bags(numbers, ids, offsets, weights, mode == "mean", out)(0, len(out))
     expected = reference.bags(matrix, ids, offsets, weights, "mean" if mode == "mean" else "sum")
     np.testing.assert_allclose(out, expected, atol=2e-5)
 
 
+@pytest.mark.parametrize("is_bf16", [False, True])
 @pytest.mark.parametrize("threads", THREADS)
-def test_bags_are_the_same_bits_however_they_are_cut(kernel, threads):
-    matrix, (ids, offsets, weights) = normal(50, 33), draw_bags(50)
+def test_bags_are_the_same_bits_however_they_are_cut(kernel, threads, is_bf16):
+    matrix, _ = as_format(normal(50, 33), is_bf16)
+    ids, offsets, weights = draw_bags(50)
     whole, cut = np.zeros((2, len(offsets) - 1, 33), np.float32)
     kernel.Bags(matrix, ids, offsets, weights, False, whole)(0, len(whole))
     run_ranges(kernel.Bags(matrix, ids, offsets, weights, False, cut), len(cut), 1, threads)
     np.testing.assert_array_equal(cut.view(np.uint32), whole.view(np.uint32))
 
 
-def test_no_ids_and_no_bags_are_nothing(kernel):
+@pytest.mark.parametrize("is_bf16", [False, True])
+def test_no_ids_and_no_bags_are_nothing(kernel, is_bf16):
     nothing = np.zeros(0, np.int32)
-    matrix, out = normal(5, 17), np.full((2, 17), np.nan, np.float32)
+    matrix, out = as_format(normal(5, 17), is_bf16)[0], np.full((2, 17), np.nan, np.float32)
     kernel.Gather(matrix, nothing, out[:0])(0, 0)
     kernel.Bags(matrix, nothing, np.zeros(1, np.int64), None, False, out[:0])(0, 0)
     kernel.Bags(matrix, nothing, np.zeros(3, np.int64), None, True, out)(0, 2)
@@ -133,6 +145,36 @@ def test_updates_follow_the_reference(kernel, optimizer, dim):
     np.testing.assert_allclose(matrix[:, :dim], expected, atol=2e-5)
     assert not matrix[:, dim:].any()
     np.testing.assert_array_equal(matrix[17:, :dim], np.float32(expected[17:]))
+
+
+@pytest.mark.parametrize("dim", SIZES)
+def test_rows_are_rounded_to_the_nearest(kernel, dim):
+    matrix = normal(40, dim)
+    halves = np.float32([1 + 2**-8, 1 + 3 * 2**-8, -1 - 2**-8, 2**-140, 3.4e38, -0.0])
+    odd = np.float32([np.nan, -np.nan, np.inf, -np.inf])
+    matrix[:10, 0] = [*halves, *odd]
+    out = np.full((40, dim + 3), 7, np.uint16)
+    kernel.round_rows(matrix, out, 0, 25)
+    kernel.round_rows(matrix, out, 25, 40)
+    np.testing.assert_array_equal(out[:, :dim], bf16.bits(matrix))
+    assert (out[:, dim:] == 7).all()
+    assert bf16.rounded(halves[:2]).tolist() == [1.0, 1 + 2**-6]  # to the even ones
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=str)
+@pytest.mark.parametrize("dim", [17, 100])
+def test_rounded_rows_follow_the_matrix(kernel, optimizer, dim):
+    matrix, state = padded_copy(normal(60, dim)), optimizer.state(60, dim)
+    numbers = np.zeros((60, 128), np.uint16)
+    numbers[:, :dim] = bf16.bits(matrix[:, :dim])
+    ids = np.random.default_rng(0).integers(0, 40, 100).astype(np.int32)
+    gradients = kernel.Gradients(padded_copy(normal(100, dim)), None, None, 100)
+    plan, buffers = Plan(kernel, ids, 60), aligned_empty((1, stride_of(dim)))
+    args = matrix, dim, state, *plan.arrays(), gradients, 1.0, buffers, numbers
+    kernel.Update(optimizer.settings(1), *args)(0, plan.groups)
+    assert (matrix[:40, :dim] != normal(60, dim)[:40]).any(axis=1)[np.unique(ids)].all()
+    np.testing.assert_array_equal(numbers[:, :dim], bf16.bits(matrix[:, :dim]))
+    assert not numbers[:, dim:].any()
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=str)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from fastrec.runtime import isa
+from tests.reference.bf16 import rounded
 
 LEVELS = isa.available_levels()
 FORMATS = [
@@ -37,13 +38,6 @@ def multiply(level, is_bf16, kind, a, b, c, accumulate=False):
         module.Packed(b, kind == "packed_nt", is_bf16).multiply(a, c, accumulate)
     else:
         getattr(module, f"multiply_{kind}")(a, b, c, accumulate, is_bf16)
-
-
-def rounded(a):
-    """The nearest bfloat16 numbers, those with an even last digit where two are as near."""
-    bits = np.ascontiguousarray(a, np.float32).view(np.uint32).astype(np.uint64)
-    bits += 0x7FFF + (bits >> np.uint64(16) & np.uint64(1))
-    return (bits & np.uint64(0xFFFF0000)).astype(np.uint32).view(np.float32)
 
 
 def assert_is_product(result, a, b, start, is_bf16):

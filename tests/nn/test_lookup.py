@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastrec.errors import InputError
-from fastrec.nn import SGD, Adagrad, Adam, Lookup, RowAdagrad, bag, gather
+from fastrec.nn import SGD, Adagrad, Adam, BFloat16Rows, Lookup, RowAdagrad, bag, gather
+from tests.reference import bf16
 from tests.reference import lookup as reference
 
 MATRIX = np.random.default_rng(0).standard_normal((20, 17), dtype=np.float32)
@@ -85,6 +86,36 @@ def test_columns_of_a_wider_matrix_are_looked_up_in_place():
     np.testing.assert_array_equal(gather(wide[:, 3:20], [5, 5]), wide[[5, 5], 3:20])
 
 
+@pytest.mark.parametrize("threads", THREADS)
+@pytest.mark.parametrize("dim", [0, 1, 17, 32, 129])
+def test_rounded_rows_are_looked_up_as_the_matrix_that_they_stand_for(dim, threads):
+    matrix = np.random.default_rng(1).standard_normal((2500, dim), dtype=np.float32)
+    rows, expected = BFloat16Rows(matrix, threads=threads), bf16.rounded(matrix)
+    assert (rows.shape, len(rows), rows.nbytes % 64) == (matrix.shape, 2500, 0)
+    np.testing.assert_array_equal(rows.to_float32(), expected)
+    ids, offsets = np.array([7, 2499, 7, 0]), [0, 3, 3, 4]
+    np.testing.assert_array_equal(gather(rows, ids, threads=threads), expected[ids])
+    for mode in ("sum", "mean"):
+        found = bag(rows, ids, offsets, mode=mode, threads=threads)
+        np.testing.assert_array_equal(found, bag(expected, ids, offsets, mode=mode))
+
+
+@pytest.mark.parametrize("clip", [None, 0.5])
+def test_a_table_that_reads_rounded_rows_learns_in_float32(clip):
+    table = Lookup(MATRIX, Adam(rate=1e-3), rows="bfloat16", threads=2)
+    whole = Lookup(MATRIX, Adam(rate=1e-3))
+    for seed in range(5):
+        gradient = np.random.default_rng(seed).standard_normal((4, 17))
+        for own in (table, whole):
+            own.update_bags([3, 1, 3, 19], [0, 1, 2, 2, 4], gradient, clip=clip)
+            own.update([3, 3], gradient[:2], clip=clip)
+    np.testing.assert_array_equal(table.matrix, whole.matrix)
+    np.testing.assert_array_equal(table.gather(range(20)), bf16.rounded(whole.matrix))
+    np.testing.assert_array_equal(
+        table.bag([3, 19], [0, 2]), bag(bf16.rounded(whole.matrix), [3, 19], [0, 2])
+    )
+
+
 def test_clip_bounds_the_norm_of_the_summed_gradient():
     table = Lookup(np.zeros((4, 2), np.float32), SGD(rate=1.0))
     table.update([1, 1, 3], [[3.0, 0.0], [0.0, 0.0], [0.0, 4.0]], clip=1.0)
@@ -117,6 +148,11 @@ def test_a_rate_of_the_step_takes_the_place_of_the_optimizers():
         (lambda: bag(MATRIX, [1], [0, 1], [1.0, 2.0]), r"weights must be 1 numbers"),
         (lambda: bag(MATRIX, [1], [0, 1], [1.0], mode="mean"), r"divide the weights"),
         (lambda: bag(MATRIX, [1], [0, 1], mode="max"), r"mode must be one of 'sum', 'mean'"),
+        (lambda: gather(BFloat16Rows(MATRIX), [20]), r"ids must be from 0 to 19"),
+        (lambda: bag(BFloat16Rows(MATRIX), [1], [0, 2]), r"offsets must ascend from 0 to 1"),
+        (lambda: BFloat16Rows(MATRIX.astype(float)), r"matrix must be a float32 array"),
+        (lambda: gather(MATRIX.view(np.uint16), [1]), r"matrix must be a float32 array"),
+        (lambda: Lookup(MATRIX, SGD(rate=1.0), rows="half"), r"rows must be one of 'float32'"),
         (lambda: Lookup(MATRIX, "adam"), r"optimizer must be an optimizer, got str"),
         (lambda: Lookup(MATRIX, SGD(rate=1.0)).update([1], [[1.0]]), r"shape \(1, 17\)"),
         (lambda: Lookup(MATRIX, SGD(rate=1.0)).update([20], MATRIX[:1]), r"got 20 at place 0"),
@@ -151,9 +187,10 @@ def test_slots_are_those_of_the_kernel(optimizer, slots):
     assert isa.load("lookup").slots(optimizer.settings(), 100) == slots
 
 
+@pytest.mark.parametrize("rows", ["float32", "bfloat16"])
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda table: pickle.loads(pickle.dumps(table))])
-def test_a_copy_shows_the_rows_that_it_updates(copied):
-    table = Lookup(np.zeros((3, 5), np.float32), SGD(rate=0.5))
+def test_a_copy_shows_the_rows_that_it_updates(copied, rows):
+    table = Lookup(np.zeros((3, 5), np.float32), SGD(rate=0.5), rows=rows)
     other = copied(table)
     other.update([1], np.ones((1, 5), np.float32))
     assert other.matrix[1].tolist() == other.gather([1])[0].tolist() == [-0.5] * 5
