@@ -24,9 +24,9 @@ import numpy as np
 
 from benchmarks.harness import Row, medians, thread_counts
 
-BAGS_NAMES = ("lookup-bag", "lookup-bag-bf16")
+SUMS = ("lookup-bag", "lookup-bag-bf16")
 UPDATES = ("lookup-update", "lookup-update-adagrad")
-NAMES = (*BAGS_NAMES, *UPDATES)
+NAMES = (*SUMS, *UPDATES)
 ROWS, DIM, BAGS, LENGTH = 100_000, 128, 256, 50
 READ_ROWS = 2_000_000
 STEPS = 40  # steps of one measurement, each with ids of its own
@@ -42,7 +42,7 @@ PEERS = {
 def rows(only: str | None = None) -> Iterator[Row]:
     """Measure the rows of this module, or the one that is named."""
     threads = thread_counts(1, 2)[-1]
-    for name in BAGS_NAMES:
+    for name in SUMS:
         if only in (None, name):
             yield bag_row(name, threads)
     for name in UPDATES:

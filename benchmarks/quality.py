@@ -190,7 +190,7 @@ def _summary(outcomes: list[Outcome]) -> dict[str, Any]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Train, judge and print row by row; return 1 where one asked for lacks data or a CPU."""
+    """Train, judge and print row by row; return 1 where one asked for cannot be made."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.quality", description=__doc__)
     parser.add_argument("--only", metavar="DATASET/MODEL[-VARIANT]", help="make only this row")
     parser.add_argument(

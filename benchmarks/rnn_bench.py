@@ -33,6 +33,7 @@ from benchmarks.rnn_work import (
     log_q_of,
     make_work,
 )
+from fastrec.errors import DeviceError
 from fastrec.runtime import isa
 
 ROUNDED = tuple(f"{name}-bf16" for name in SHAPES)
@@ -51,7 +52,7 @@ def rows(only: str | None = None) -> Iterator[Row]:
         if only in (None, name):
             yield training_row(name, threads)
     for name, rounded in zip(SHAPES, ROUNDED, strict=True):
-        if only in (None, rounded) and isa.load("rnn").HAS_BF16:
+        if only == rounded or (only is None and isa.load("rnn").HAS_BF16):
             yield rounded_row(name, threads)
     if only in (None, "rnn-step"):
         yield from step_rows(threads)
@@ -96,6 +97,8 @@ def rounded_row(name: str, threads: int, repeats: int = REPEATS) -> Row:
     """Train the same steps with products of bfloat16 and of float32 numbers, in alternation."""
     from benchmarks.rnn_floor import floor_of
 
+    if not isa.load("rnn").HAS_BF16:
+        raise DeviceError(f"needs AVX-512 BF16, which the level {isa.level()} has not")
     shape = SHAPES[name]
     work = make_work(shape, (repeats + 1) * shape.steps)
     weights = initial_weights(shape.units)

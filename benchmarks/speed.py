@@ -14,6 +14,7 @@ import sys
 from types import ModuleType
 
 from benchmarks.harness import MissingDataError, Row
+from fastrec.errors import DeviceError
 
 MODULES = (
     *("word2vec_bench", "doc2vec_bench", "topk_bench", "evaluate_bench", "startup_bench"),
@@ -48,8 +49,8 @@ def print_rows(module: ModuleType, only: str | None, as_json: bool) -> bool:
     try:
         for row in module.rows(only):
             print(json.dumps(row.as_dict()) if as_json else describe(row), flush=True)
-    except MissingDataError as error:
-        print(f"{', '.join(module.NAMES)}: {error}", file=sys.stderr)
+    except (MissingDataError, DeviceError) as error:
+        print(f"{only or ', '.join(module.NAMES)}: {error}", file=sys.stderr)
         return False
     return True
 

@@ -298,7 +298,10 @@ cdef class Trainer:
     @staticmethod
     def work_bytes(Network network, *, str loss, int64_t negatives, int64_t max_rows,
                    int64_t max_events, int64_t max_features=0, int threads=1, int trainers=1):
-        """Return the bytes that trainers who take turns have beside the arrays they are given."""
+        """Return the bytes that trainers who take turns have beside the arrays they are given.
+
+        Products of float32, which take the most, are meant.
+        """
         cdef RnnTrainer t
         cdef int64_t shared
         t.net = &network.net

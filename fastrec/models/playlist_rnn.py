@@ -111,10 +111,11 @@ class PlaylistRNN(GeneratesPlaylists, RecurrentModel):
     clip : float
         Largest norm of the gradient of the layers; 0 for any.
     products : {"float32", "bfloat16"}
-        What training multiplies. With ``"bfloat16"`` every number that enters a matrix product
-        is rounded to 8 binary digits, and sums, weights and answers stay float32. It needs a
-        processor with AVX-512 BF16, and only pays where that adds such products faster than those
-        of float32; on Intel's Emerald Rapids it has half their rate.
+        What the matrix products of training multiply. With ``"bfloat16"`` every number that enters
+        one is rounded to 8 binary digits; sums, weights and answers stay float32. It needs a
+        processor with AVX-512 BF16 (and kernels of another compiler than Microsoft's), and only
+        pays where that adds such products faster than those of float32; Intel's Emerald Rapids
+        adds half as many.
     user_features : sequence of str
         Columns of ``log.users``.
     context : sequence of str
@@ -271,6 +272,8 @@ class PlaylistRNN(GeneratesPlaylists, RecurrentModel):
             Besides what :meth:`Recommender.fit` raises: vectors of another length, a list of
             another length than ``members``, or a checkpoint of other parameters or another log;
             with a ``neighbour_bonus`` histories of more than 2**31 pairs, or values above 1e9.
+        DeviceError
+            ``products="bfloat16"`` where the processor or the build has none.
         """
         if resume is None:
             self._check_params()

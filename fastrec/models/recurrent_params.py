@@ -74,7 +74,7 @@ class RecurrentParams:
     threads: int | None
 
     def _check_params(self) -> None:
-        """Raise InputError for a parameter that is out of range."""
+        """Raise InputError for a parameter out of range, DeviceError for what cannot run here."""
         self._architecture()
         checks.whole_number("members", self.members, maximum=MOST_MEMBERS)
         self._checked_bonuses()
@@ -95,6 +95,7 @@ class RecurrentParams:
         checks.whole_number("truncation", self.truncation, maximum=1 << 20)
         checks.whole_number("epochs", self.epochs)
         self._check_optimizer()
+        self._rounds_products()
         for name in ("user_features", "context"):
             names = checks.listed(name, getattr(self, name), "a list of column names")
             columns = [checks.text(f"each of {name}", column) for column in names]
@@ -129,14 +130,18 @@ class RecurrentParams:
             )
         checks.real_number("weight_decay", self.weight_decay, 0, 1 / self.learning_rate)
         checks.real_number("clip", self.clip, minimum=0)
-        if self._rounds_products() and not isa.load("rnn").HAS_BF16:
-            raise DeviceError(
-                "products='bfloat16' needs the kernels of the level avx512, for processors with "
-                f"AVX-512 BF16; this process has those of {isa.level()}; set products='float32'"
-            )
 
     def _rounds_products(self) -> bool:
-        return checks.one_of("products", self.products, PRODUCTS) == "bfloat16"
+        """Return whether training multiplies bfloat16 numbers."""
+        if checks.one_of("products", self.products, PRODUCTS) == "float32":
+            return False
+        if not isa.load("rnn").HAS_BF16:
+            raise DeviceError(
+                "products='bfloat16' needs kernels for AVX-512 BF16, which this process, at the "
+                f"level {isa.level()}, has not; set products='float32' (or unset FASTREC_ISA, if "
+                "that keeps a processor that has it from the level avx512)"
+            )
+        return True
 
     def _optimizer(self) -> Optimizer:
         """Return the optimizer that the parameters ask for; a schedule moves its rate."""

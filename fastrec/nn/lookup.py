@@ -61,7 +61,7 @@ def gather(
     out = np.empty((len(rows), numbers.shape[1]), np.float32)
     job = isa.load("lookup").Gather(numbers, rows, out)
     run_ranges(job, len(rows), _grain(numbers.shape[1]), threads)
-    return out
+    return out[:, : matrix.shape[1]]
 
 
 def bag(
@@ -112,7 +112,7 @@ def bag(
     job = isa.load("lookup").Bags(numbers, rows, begins, factors, mode == "mean", out)
     floats = len(rows) * numbers.shape[1] // max(1, len(out))
     run_ranges(job, len(out), _grain(floats), threads)
-    return out
+    return out[:, : matrix.shape[1]]
 
 
 class Lookup:
@@ -128,7 +128,8 @@ class Lookup:
         What :meth:`gather` and :meth:`bag` read: the matrix, or a copy of it rounded to bfloat16
         (8 binary digits), which every update makes anew for the rows that it moves. That is half
         the memory to read, which is what bags of a large matrix wait for, and half as much more
-        to keep; what is learned stays float32.
+        to keep. What is learned stays float32; ``matrix`` is read-only then, as the copy would
+        not follow what is written to it.
     threads : int or None
         See :func:`fastrec.runtime.threads.resolve_threads`.
 
@@ -138,6 +139,8 @@ class Lookup:
         The rows as they are now.
     state : ndarray of float32, shape (rows, optimizer.slots(dim))
         What the optimizer keeps of them.
+    rows : str
+        As given.
     step : int
         Updates so far.
 
@@ -165,11 +168,13 @@ class Lookup:
         self.optimizer = checks.instance_of(
             "optimizer", optimizer, Optimizer, "an optimizer", "such as fastrec.nn.SGD(rate=0.1)"
         )
+        self.rows = checks.one_of("rows", rows, ROWS)
         given = as_matrix("matrix", matrix)
         self.threads = resolve_threads(threads)
         self._padded, self._dim = padded_copy(given), given.shape[1]
-        is_rounded = checks.one_of("rows", rows, ROWS) == "bfloat16"
-        self._rounded = BFloat16Rows(given, threads=self.threads) if is_rounded else None
+        self._rounded = None
+        if self.rows == "bfloat16":
+            self._rounded = BFloat16Rows(given, threads=self.threads)
         self.state = optimizer.state(*given.shape)
         self.step = 0
         self._kept: tuple[np.ndarray, ...] | None = None
@@ -182,18 +187,19 @@ class Lookup:
     def matrix(self) -> np.ndarray:
         """The rows as they are now."""
         # A view of its own each time: one that was kept would be a copy of it in copied objects.
-        return self._padded[:, : self._dim]
+        view = self._padded[:, : self._dim]
+        view.flags.writeable = self._rounded is None
+        return view
 
     def gather(self, ids: Any) -> np.ndarray:
         """Return the rows that ``ids`` name, shape (n, dim); see :func:`gather`."""
-        return gather(self._read, ids, threads=self.threads)[:, : self._dim]
+        return gather(self._read(), ids, threads=self.threads)[:, : self._dim]
 
     def bag(self, ids: Any, offsets: Any, weights: Any = None, *, mode: str = "sum") -> np.ndarray:
         """Return the sum or mean of each bag, shape (bags, dim); see :func:`bag`."""
-        found = bag(self._read, ids, offsets, weights, mode=mode, threads=self.threads)
+        found = bag(self._read(), ids, offsets, weights, mode=mode, threads=self.threads)
         return found[:, : self._dim]
 
-    @property
     def _read(self) -> np.ndarray | BFloat16Rows:
         """What lookups read."""
         return self._padded if self._rounded is None else self._rounded
@@ -317,10 +323,8 @@ class Lookup:
 
 
 def _as_rows(matrix: Any) -> np.ndarray:
-    """Return what the kernels read: a float32 matrix, or the numbers of rounded rows as uint16."""
-    if isinstance(matrix, BFloat16Rows):
-        return matrix.numbers[:, : matrix.shape[1]]
-    return as_matrix("matrix", matrix)
+    """Return what the kernels read: a float32 matrix, or rounded rows with what pads them."""
+    return matrix.numbers if isinstance(matrix, BFloat16Rows) else as_matrix("matrix", matrix)
 
 
 def as_ids(ids: Any, rows: int) -> np.ndarray:

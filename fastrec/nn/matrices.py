@@ -8,17 +8,17 @@ import numpy as np
 
 from fastrec.errors import InputError
 from fastrec.runtime import checks, isa
-from fastrec.runtime.arrays import ALIGNMENT, aligned_empty
+from fastrec.runtime.arrays import aligned_empty, stride_of
 from fastrec.runtime.threads import run_ranges
 
-NUMBERS_PER_LINE = ALIGNMENT // 2
-ROWS_AT_ONCE = 1 << 10
+ROWS_AT_ONCE = 1 << 10  # rounded by a thread at a time
 
 
 class BFloat16Rows:
     """A copy of a matrix whose numbers are rounded to bfloat16: 8 binary digits, all of the range.
 
-    Lookups read it in place of the matrix, from half the memory, and give float32.
+    Lookups read it in place of the matrix and give float32. It is half as long as a matrix whose
+    rows are padded alike. Numbers beyond 3.39e38 become infinite.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ class BFloat16Rows:
     ----------
     shape : tuple of int
         (rows, dim).
-    numbers : ndarray of uint16, shape (rows, dim and what pads it to 64 bytes)
+    numbers : ndarray of uint16, shape (rows, dim and zeros to the next multiple of 16)
         The upper half of each float32, rounded to the nearest, to the even one of two as near.
 
     Raises
@@ -48,8 +48,7 @@ class BFloat16Rows:
     def __init__(self, matrix: np.ndarray, *, threads: int | None = None) -> None:
         given = as_matrix("matrix", matrix)
         self.shape = given.shape
-        columns = -(-given.shape[1] // NUMBERS_PER_LINE) * NUMBERS_PER_LINE
-        self.numbers = aligned_empty((len(given), columns), np.uint16)
+        self.numbers = aligned_empty((len(given), stride_of(given.shape[1])), np.uint16)
         self.numbers[:, given.shape[1] :] = 0
         round_rows = isa.load("lookup").round_rows
 
@@ -76,6 +75,11 @@ class BFloat16Rows:
 def as_matrix(name: str, matrix: Any) -> np.ndarray:
     """Return a float32 matrix whose rows' columns lie side by side, or say what is wrong."""
     is_matrix = isinstance(matrix, np.ndarray) and matrix.dtype == np.float32 and matrix.ndim == 2
+    if isinstance(matrix, BFloat16Rows):
+        raise InputError(
+            f"{name} must be a float32 array of shape (rows, dim), got BFloat16Rows; its "
+            "to_float32() makes one"
+        )
     if not is_matrix or checks.masked_place(matrix) is not None:
         raise InputError(
             f"{name} must be a float32 array of shape (rows, dim), got {checks.described(matrix)}; "

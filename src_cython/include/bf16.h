@@ -1,7 +1,8 @@
 /* bfloat16 numbers: the upper half of a float32, all of its range and 8 of its 24 digits.
  *
  * They are made from float32 by rounding to the nearest, to the even one of two that are as near;
- * NaN stays NaN. simd_load_bf16(p) reads SIMD_LANES of them as float32, at every level.
+ * NaN stays NaN, and what is beyond 3.39e38 becomes infinite. simd_load_bf16(p) reads SIMD_LANES of
+ * them as float32, at every level.
  */
 #ifndef FASTREC_BF16_H
 #define FASTREC_BF16_H

@@ -7,8 +7,9 @@
  * Every sum adds its rows in ascending position, one after the other, and every row is updated once
  * a step, so that the result does not depend on how ranges are given to threads.
  *
- * Which rows come is known beforehand, so they are asked for LOOKUP_AHEAD cache lines before they
- * are used: each line of a row asks for the same line of a later one.
+ * Which rows come is known beforehand, so they are asked for LOOKUP_AHEAD cache lines (of bfloat16
+ * numbers half as many) before they are used: each line of a row asks for the same line of a later
+ * one.
  */
 #ifndef FASTREC_LOOKUP_H
 #define FASTREC_LOOKUP_H
@@ -26,7 +27,7 @@
 #endif
 #define LOOKUP_TOGETHER 4 /* rows that are added while a part of their sum is in a register */
 
-/* How many rows ahead of the one in hand memory is asked for. */
+/* How many rows of so many numbers ahead of the one in hand memory is asked for. */
 static inline int64_t lookup_rows_ahead(int64_t width) {
     const int64_t rows = LOOKUP_AHEAD * 16 / (width > 0 ? width : 1);
     return rows < 1 ? 1 : rows > LOOKUP_AHEAD ? LOOKUP_AHEAD : rows;
@@ -86,6 +87,8 @@ SIMD_INLINE void lookup_gather_as(const LookupGather *job, int64_t start, int64_
                 simd_store(to + j, lookup_load(row + j * bytes, is_bf16));
         }
         if (c < width) SIMD_PREFETCH(later + c * bytes);
+        for (; c + SIMD_LANES <= width; c += SIMD_LANES)
+            simd_store(to + c, lookup_load(row + c * bytes, is_bf16));
         for (; c < width; c++) to[c] = lookup_number(row + c * bytes, is_bf16);
     }
 }
@@ -133,7 +136,8 @@ SIMD_INLINE void lookup_bag_part(const LookupBags *job, int64_t first, int64_t l
         if (job->weights) {
             const simd_float weight = simd_set1(job->weights[i]);
             for (int j = 0; j < vectors; j++)
-                sum[j] = simd_fma(weight, lookup_load(row + j * SIMD_LANES * bytes, is_bf16), sum[j]);
+                sum[j] =
+                    simd_fma(weight, lookup_load(row + j * SIMD_LANES * bytes, is_bf16), sum[j]);
         } else {
             for (int j = 0; j < vectors; j++)
                 sum[j] = simd_add(sum[j], lookup_load(row + j * SIMD_LANES * bytes, is_bf16));
@@ -167,7 +171,8 @@ SIMD_INLINE void lookup_bags_as(const LookupBags *job, int64_t start, int64_t st
         for (; c < width; c++) {
             float part = 0.0f;
             for (int64_t i = first; i < last; i++) {
-                const float x = lookup_number(lookup_at(&job->rows, job->ids[i], c, is_bf16), is_bf16);
+                const float x =
+                    lookup_number(lookup_at(&job->rows, job->ids[i], c, is_bf16), is_bf16);
                 part += job->weights ? job->weights[i] * x : x;
             }
             sum[c] = part;

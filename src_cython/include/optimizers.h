@@ -58,6 +58,12 @@ SIMD_INLINE void optimizer_step(float *w, simd_float u, simd_float keep, simd_fl
     simd_store(w, simd_fma(minus_rate, u, simd_mul(keep, simd_load(w))));
 }
 
+/* The root of a sum of squares; that of one below 1e-37, zero among them, is some 3e-19: subnormal
+ * numbers have roots that take many times as long. */
+SIMD_INLINE simd_float optimizer_root(simd_float square) {
+    return simd_root(simd_max(simd_set1(1e-37f), square));
+}
+
 SIMD_INLINE simd_float optimizer_momentum(float *slot, simd_float u, simd_float momentum) {
     const simd_float v = simd_fma(momentum, simd_load(slot), u);
     simd_store(slot, v);
@@ -107,7 +113,7 @@ static inline void optimizer_update_row(const Optimizer *o, float *w, const floa
                 simd_fma(beta2, simd_load(slot2 + i), simd_mul(rest2, simd_mul(part, part)));
             simd_store(slot1 + i, mean);
             simd_store(slot2 + i, square);
-            const simd_float root = simd_fma(correction2, simd_root(square), epsilon);
+            const simd_float root = simd_fma(correction2, optimizer_root(square), epsilon);
             optimizer_step(w + i, simd_mul(mean, simd_inverse(root)), keep, minus_rate);
         }
     } else if (o->kind == OPTIMIZER_ADAGRAD) {
@@ -116,7 +122,8 @@ static inline void optimizer_update_row(const Optimizer *o, float *w, const floa
             const simd_float part = simd_mul(scale, simd_load(g + i));
             const simd_float square = simd_fma(part, part, simd_load(slot1 + i));
             simd_store(slot1 + i, square);
-            simd_float u = simd_mul(part, simd_inverse(simd_add(simd_root(square), epsilon)));
+            simd_float u =
+                simd_mul(part, simd_inverse(simd_add(optimizer_root(square), epsilon)));
             if (has_momentum) u = optimizer_momentum(slot2 + i, u, momentum);
             optimizer_step(w + i, u, keep, minus_rate);
         }

@@ -268,8 +268,8 @@ static void product_packed(int64_t m, int64_t n, int64_t k, const float *a, int6
     }
 }
 
-/* How many floats of scratch the two products below need at most; they may be called with less
- * than m, n and k as well. */
+/* How many floats of scratch the two products below, and those of product_bf16.h, need at most; they
+ * may be called with less than m, n and k as well. */
 static inline int64_t product_scratch_floats(int64_t m, int64_t n, int64_t k) {
     (void)m, (void)n, (void)k;
     return (PRODUCT_PANEL + PRODUCT_STRIP_ROWS) * PRODUCT_STRIP_DEPTH;

@@ -1,7 +1,7 @@
 /* Products of float32 numbers, or of the same rounded to bfloat16, as a caller is told at run time.
  *
- * The arguments are those of product.h; who multiplies by a packed matrix has packed it with the
- * same `is_bf16`, which has to be 0 where PRODUCT_HAS_BF16 is.
+ * The arguments are those of product.h, and scratch for all that multiply. Who multiplies by a packed
+ * matrix has packed it with the same `is_bf16`, which has to be 0 where PRODUCT_HAS_BF16 is.
  */
 #ifndef FASTREC_PRODUCT_ANY_H
 #define FASTREC_PRODUCT_ANY_H

@@ -2,11 +2,12 @@
  * for a CPU with AVX-512 BF16; elsewhere PRODUCT_HAS_BF16 is 0 and there are none.
  *
  * A bfloat16 is the upper half of a float32: all of its range, 8 of its 24 digits. They are rounded
- * to the nearest, and summed in float32: two numbers that follow each other along k lie side by
- * side in a 32-bit word, and one instruction adds both their products. So the steps of a tile are
- * words (an odd k ends with a zero), and all that product.h says of floats of a packed matrix holds
- * of words, of which there are half as many. The order of sums depends on k alone: an element has
- * the same bits however m and n are split among calls, and also if k is split at an even number.
+ * to the nearest, and summed in float32; the instructions take subnormal numbers for zero. Two
+ * numbers that follow each other along k lie side by side in a 32-bit word, and one instruction adds
+ * both their products. So the steps of a tile are words (an odd k ends with a zero), and all that
+ * product.h says of floats of a packed matrix holds of words, of which there are half as many. The
+ * order of sums depends on k alone: an element has the same bits however m and n are split among
+ * calls, and also if k is split at an even number.
  */
 #ifndef FASTREC_PRODUCT_BF16_H
 #define FASTREC_PRODUCT_BF16_H
@@ -32,7 +33,7 @@ static const product_tile product_bf16_tiles[PRODUCT_VECTORS][PRODUCT_ROWS] = {
 };
 
 #define PRODUCT_PAIRS_DEPTH PRODUCT_DEPTH /* words of a block */
-/* From step to step of a turned A: no power of two, which would crowd a few sets of a cache. */
+/* Words from step to step of a turned A: no power of two, which would crowd a few sets of a cache. */
 #define PRODUCT_PAIRS_STEP (PRODUCT_STRIP_ROWS + SIMD_LANES)
 
 /* Up to one vector of floats, zeros behind. */
@@ -54,10 +55,10 @@ static inline simd_float product_pairs(simd_float first, simd_float second) {
     return (simd_float)_mm512_permutexvar_epi16(order, (__m512i)product_words(first, second));
 }
 
-/* Round `count` numbers of each of some rows; `words` floats lie from row to row of the result. */
+/* Round `count` numbers of each of some rows; `step` words lie from row to row of the result. */
 static void product_pack_rows_bf16(const float *a, ptrdiff_t lda, int64_t rows, int64_t count,
-                                   float *packed, ptrdiff_t words) {
-    for (int64_t r = 0; r < rows; r++, a += lda, packed += words)
+                                   float *packed, ptrdiff_t step) {
+    for (int64_t r = 0; r < rows; r++, a += lda, packed += step)
         for (int64_t i = 0; i < count; i += 2 * SIMD_LANES) {
             const int64_t left = count - i;
             const simd_float pairs = product_words(
@@ -89,8 +90,8 @@ static void product_pack_panel_nt_bf16(const float *b, ptrdiff_t ldb, int64_t co
     const int64_t width = vectors * SIMD_LANES;
     float edge[SIMD_LANES * SIMD_COLUMNS]; /* words of some rows */
     simd_float lines[SIMD_COLUMNS];
-    memset(edge, 0, sizeof edge);
-    for (int64_t j = 0; j < width; j += SIMD_LANES)
+    for (int64_t j = 0; j < width; j += SIMD_LANES) {
+        memset(edge, 0, sizeof edge);
         for (int64_t i = 0; i < count; i += 2 * SIMD_COLUMNS) {
             const int64_t rows = columns - j < SIMD_LANES ? columns - j : SIMD_LANES;
             const int64_t numbers = count - i < 2 * SIMD_COLUMNS ? count - i : 2 * SIMD_COLUMNS;
@@ -99,6 +100,7 @@ static void product_pack_panel_nt_bf16(const float *b, ptrdiff_t ldb, int64_t co
             for (int64_t s = 0; 2 * s < numbers; s++)
                 simd_store(panel + (i / 2 + s) * width + j, lines[s]);
         }
+    }
 }
 
 static void product_pack_nn_bf16(int64_t n, int64_t k, const float *b, int64_t ldb, float *packed) {
@@ -119,16 +121,22 @@ static void product_pack_nt_bf16(int64_t n, int64_t k, const float *b, int64_t l
     }
 }
 
-/* C = or += A B: A is m x k, or k x m where it is turned; B is k x n, or packed, and then b is NULL. */
+/* C = or += A B: A is m x k, or k x m where it is turned; B is k x n, or packed, and then b is NULL.
+ * A strip of rows of A is rounded once for all of B, which is rounded for each of them unless it is
+ * packed. Scratch: product_scratch_floats(). */
 static void product_of_bf16(int64_t m, int64_t n, int64_t k, const float *a, int64_t lda,
                             int is_turned, const float *b, int64_t ldb, const float *packed,
                             float *c, int64_t ldc, int accumulate, float *scratch) {
     float *left = scratch, *panel = scratch + PRODUCT_PAIRS_STEP * PRODUCT_PAIRS_DEPTH;
     const ptrdiff_t row = is_turned ? 1 : PRODUCT_PAIRS_DEPTH;
     const ptrdiff_t step = is_turned ? PRODUCT_PAIRS_STEP : 1;
+    const int64_t most = 2 * PRODUCT_PAIRS_DEPTH;
+    _Static_assert((PRODUCT_PAIRS_STEP + PRODUCT_PANEL) * PRODUCT_PAIRS_DEPTH <=
+                       (PRODUCT_PANEL + PRODUCT_STRIP_ROWS) * PRODUCT_STRIP_DEPTH,
+                   "product_scratch_floats() is what all products need");
     if (k == 0 && !accumulate) product_clear(m, n, c, ldc);
-    for (int64_t from = 0; from < k; from += 2 * PRODUCT_PAIRS_DEPTH) {
-        const int64_t most = 2 * PRODUCT_PAIRS_DEPTH, count = k - from < most ? k - from : most;
+    for (int64_t from = 0; from < k; from += most) {
+        const int64_t count = k - from < most ? k - from : most;
         for (int64_t i = 0; i < m; i += PRODUCT_STRIP_ROWS) {
             const int64_t rows = m - i < PRODUCT_STRIP_ROWS ? m - i : PRODUCT_STRIP_ROWS;
             if (is_turned)

@@ -13,9 +13,9 @@
 
 #include "alias.h"
 #include "lookup.h"
+#include "product_any.h"
 #include "rnn_losses.h"
 #include "rnn_net.h"
-#include "product_any.h"
 #include "team.h"
 
 #define RNN_ROWS_A_TILE 32    /* rows that take a time step together, at most */

@@ -37,20 +37,20 @@ static inline int64_t rnn_joined(const RnnNet *net) {
     return net->cell == RNN_GRU ? 2 * net->stride : net->width;
 }
 
-/* Whether no row of a step is longer than one event. Then weights are used once: only W needs to be
- * packed, to be multiplied with from the other side. Numbers that have to be rounded are so once
- * for all tiles, and always packed. */
-static inline int rnn_is_short(const RnnTrainer *t, const RnnStep *s) {
+/* Whether forward products read weights as they lie. Where no row of a step is longer than one event,
+ * weights are used once, and only W needs to be packed, to be multiplied with from the other side.
+ * Numbers that have to be rounded are always packed, so that they are so once for all tiles. */
+static inline int rnn_reads_in_place(const RnnTrainer *t, const RnnStep *s) {
     return s->lengths[0] == 1 && !t->is_bf16;
 }
 
-/* c = or += a times columns [from, from + n) of U, which `packed` holds unless the step is short. */
-static inline void rnn_state_product(const RnnTrainer *t, int64_t l, int is_short, int64_t count,
+/* c = or += a times columns [from, from + n) of U, which are packed unless they are read in place. */
+static inline void rnn_state_product(const RnnTrainer *t, int64_t l, int in_place, int64_t count,
                                      const float *a, int64_t from, int64_t n, float *c,
                                      int64_t ldc, int accumulate, float *scratch) {
     const RnnNet *net = t->net;
     const RnnLayer *layer = &net->layer[l];
-    if (is_short)
+    if (in_place)
         product_nn(count, n, net->units, a, net->stride, layer->u + from, net->width, c, ldc,
                    accumulate, scratch);
     else
@@ -59,12 +59,12 @@ static inline void rnn_state_product(const RnnTrainer *t, int64_t l, int is_shor
                            accumulate, scratch);
 }
 
-static void rnn_pack_weights(RnnTrainer *t, int is_short, int64_t ticket) {
+static void rnn_pack_weights(RnnTrainer *t, int in_place, int64_t ticket) {
     const RnnNet *net = t->net;
     const RnnLayer *layer = &net->layer[ticket / 4];
     const int64_t l = ticket / 4, width = net->width, units = net->units, joined = rnn_joined(net);
     const int is_bf16 = t->is_bf16;
-    if (is_short && ticket % 4 != 0) return;
+    if (in_place && ticket % 4 != 0) return;
     switch (ticket % 4) {
     case 0: product_any_pack_nt(is_bf16, layer->in, width, layer->w, width, t->w_back[l]); break;
     case 1: product_any_pack_nn(is_bf16, width, layer->in, layer->w, width, t->w[l]); break;
@@ -148,7 +148,7 @@ static void rnn_forward_layer(RnnTrainer *t, const RnnStep *s, int64_t l, int64_
     const RnnTrace all = t->trace[l];
     const int64_t begin = tile * s->tile_rows, stride = net->stride, joined = rnn_joined(net);
     const int64_t first = s->tile_slab[tile];
-    const int is_short = rnn_is_short(t, s);
+    const int in_place = rnn_reads_in_place(t, s);
     int64_t previous = 0;
     for (int64_t slab = first; slab < s->tile_slab[tile + 1]; slab++) {
         const int64_t event = s->slab_event[slab], count = s->slab_event[slab + 1] - event;
@@ -163,12 +163,12 @@ static void rnn_forward_layer(RnnTrainer *t, const RnnStep *s, int64_t l, int64_
                 memcpy(now.cell_before, then.cell, count * stride * sizeof(float));
         }
         if (!is_zero)
-            rnn_state_product(t, l, is_short, count, now.before, 0, joined, now.gates, net->width,
+            rnn_state_product(t, l, in_place, count, now.before, 0, joined, now.gates, net->width,
                               1, scratch);
         if (joined < net->width && is_zero)
             memset(now.hidden, 0, count * stride * sizeof(float));
         else if (joined < net->width)
-            rnn_state_product(t, l, is_short, count, now.before, joined, stride, now.hidden,
+            rnn_state_product(t, l, in_place, count, now.before, joined, stride, now.hidden,
                               stride, 0, scratch);
         rnn_cell_forward(net, layer, count, now);
         rnn_end_rows(t, s, l, begin, count, slab - first, now);
@@ -217,7 +217,7 @@ static void rnn_forward(RnnTrainer *t, const RnnStep *s, const RnnBatches *b, in
         input += from * layer->in_stride;
         if (!layer->in)
             memcpy(gates, t->x + from * width, (to - from) * width * sizeof(float));
-        else if (rnn_is_short(t, s))
+        else if (rnn_reads_in_place(t, s))
             product_nn(to - from, width, layer->in, input, layer->in_stride, layer->w, width,
                        gates, width, 0, scratch);
         else
@@ -394,10 +394,10 @@ static int rnn_train(RnnTrainer *t, const RnnBatches *b, int64_t rank) {
     for (int64_t step = 0; step < b->steps; step++, stamp += RNN_PHASES) {
         const RnnStep *s = &t->step[step & 1];
         if (!team_meet(team)) return 0;
-        const int is_short = rnn_is_short(t, s);
+        const int in_place = rnn_reads_in_place(t, s);
         RNN_EACH(ticket, 0, 1) rnn_count_step(t);
-        RNN_EACH(ticket, 1, 4 * net->layers) rnn_pack_weights(t, is_short, ticket);
-        if (!is_short && !team_meet(team)) return 0; /* what a short step packs is for phase 4 */
+        RNN_EACH(ticket, 1, 4 * net->layers) rnn_pack_weights(t, in_place, ticket);
+        if (!in_place && !team_meet(team)) return 0; /* else what is packed is for phase 4 */
         RNN_EACH(ticket, 2, s->tiles) rnn_forward(t, s, b, ticket, scratch);
         RNN_EACH(ticket, 3, t->groups) rnn_gather_samples(t, s, ticket);
         if (!team_meet(team)) return 0;

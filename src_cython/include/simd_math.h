@@ -16,8 +16,8 @@
 #endif
 
 /* Per level: add, sub, mul, div, square root, min, |a|, a with the sign of b flipped in (a if b >=
- * 0, -a if b < 0), b where the sign of a is set and c elsewhere, a rounded to a whole number, 2^a of
- * a whole number in [-126, 127]. */
+ * 0, -a if b < 0), b where the sign of a is set and c elsewhere, a rounded to a whole number, the
+ * bits of a taken from others, 2^a of a whole number in [-126, 127]. */
 #if defined(__AVX512F__)
 
 SIMD_INLINE simd_float simd_add(simd_float a, simd_float b) { return _mm512_add_ps(a, b); }

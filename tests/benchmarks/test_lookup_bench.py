@@ -6,7 +6,7 @@ import pytest
 pytest.importorskip("torch")
 
 from benchmarks import lookup_bench
-from fastrec.nn import bag
+from fastrec.nn import BFloat16Rows, bag
 
 
 @pytest.fixture(autouse=True)
@@ -24,11 +24,13 @@ def test_a_row_is_made_under_its_name(name):
     assert min(row.ours, row.peer) > 0
 
 
-def test_the_peer_sums_the_bags_that_we_sum(monkeypatch):
+@pytest.mark.parametrize(("is_bf16", "tolerance"), [(False, 1e-5), (True, 0.05)])
+def test_the_peer_sums_the_bags_that_we_sum(monkeypatch, is_bf16, tolerance):
     found = []
-    monkeypatch.setattr(lookup_bench, "untold", lambda out: found.append(out.numpy()))
+    monkeypatch.setattr(lookup_bench, "untold", lambda out: found.append(out.float().numpy()))
     matrix, ids, offsets = lookup_bench.draw()
-    lookup_bench.peer_bag(matrix, ids, offsets, threads=1)()
+    lookup_bench.peer_bag(matrix, ids, offsets, threads=1, is_bf16=is_bf16)()
     assert len(found) == lookup_bench.STEPS
+    rows = BFloat16Rows(matrix) if is_bf16 else matrix
     for own, peers in zip(ids, found, strict=True):
-        np.testing.assert_allclose(bag(matrix, own, offsets), peers, atol=1e-5)
+        np.testing.assert_allclose(bag(rows, own, offsets), peers, atol=tolerance)

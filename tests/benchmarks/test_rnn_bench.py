@@ -5,7 +5,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from benchmarks import peers_torch, rnn_bench, rnn_work
+from benchmarks import peers_torch, rnn_bench, rnn_work, speed
 from fastrec.runtime import isa
 
 LANES = rnn_work.Shape(24, 8, False, "adagrad", 0.05, 4, 1.0)
@@ -39,6 +39,12 @@ def test_a_row_of_rounded_products_stands_beside_whole_ones_and_its_floor(name):
     assert min(row.ours, row.peer, row.floor) > 0
     assert row.extra["loss_bfloat16"] == pytest.approx(row.extra["loss_float32"], rel=0.01)
     assert row.extra["loss_bfloat16"] != row.extra["loss_float32"]
+
+
+def test_a_row_of_rounded_products_is_refused_where_there_are_none(monkeypatch, capsys):
+    monkeypatch.setattr(isa, "load", lambda name, at=None, load=isa.load: load(name, "generic"))
+    assert speed.main(["--only", "gru-train-100-bf16"]) == 1
+    assert "gru-train-100-bf16: needs AVX-512 BF16" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -71,9 +71,26 @@ def test_rounded_products_learn_the_cycle_with_the_same_bits_for_any_threads(bat
 def test_rounded_products_are_refused_where_the_kernels_have_none(monkeypatch):
     monkeypatch.setattr(isa, "level", lambda: "generic")
     monkeypatch.setattr(isa, "load", lambda name, at=None, load=isa.load: load(name, "generic"))
-    with pytest.raises(fr.DeviceError, match="AVX-512 BF16; this process has those of generic"):
-        small(products="bfloat16").fit(CYCLE)
-    assert small().fit(CYCLE).history
+    model = small().fit(CYCLE)
+    model.set_params(products="bfloat16")
+    for call in (small(products="bfloat16").fit, model.partial_fit, model.memory):
+        with pytest.raises(fr.DeviceError, match="this process, at the level generic, has not"):
+            call(CYCLE)
+
+
+@pytest.mark.skipif(not isa.load("rnn").HAS_BF16, reason="no AVX-512 BF16")
+def test_a_model_of_rounded_products_opens_where_there_are_none(tmp_path, monkeypatch):
+    path = tmp_path / "m.fastrec"
+    model = small(products="bfloat16").fit(CYCLE)
+    model.save(path)
+    monkeypatch.setattr(isa, "level", lambda: "generic")
+    monkeypatch.setattr(isa, "load", lambda name, at=None, load=isa.load: load(name, "generic"))
+    opened = fr.load(path)
+    assert opened.products == "bfloat16"
+    assert next_of(opened, [3]) == next_of(model, [3])
+    with pytest.raises(fr.DeviceError, match="set products='float32'"):
+        opened.partial_fit(CYCLE)
+    opened.set_params(products="float32").partial_fit(CYCLE)
 
 
 @pytest.mark.parametrize("item_inputs", ["tied", "separate", "gates"])

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import fastrec as fr
+from fastrec.runtime import isa
 from fastrec.storage import model_file
 from tests.ctrl_c import ctrl_c_after
 
@@ -60,6 +61,23 @@ def test_a_run_cut_within_an_epoch_goes_on_to_the_same_bits(tmp_path, batching, 
         ROWS, resume=path, callbacks=[fr.Checkpoint(path, every=2), Cut(-1)]
     )
     same(whole, resumed)
+
+
+@pytest.mark.skipif(not isa.load("rnn").HAS_BF16, reason="no AVX-512 BF16")
+@pytest.mark.parametrize("members", [1, 2])
+def test_a_run_of_rounded_products_goes_on_to_the_same_bits(tmp_path, members):
+    params = {**PARAMS, "products": "bfloat16", "members": members}
+    whole, path = fr.PlaylistRNN(**params).fit(ROWS), tmp_path / "run.fastrec"
+    with pytest.raises(RuntimeError, match="cut"):
+        fr.PlaylistRNN(**params).fit(
+            ROWS, callbacks=[fr.Checkpoint(path, every=1, unit="events"), Cut(60)]
+        )
+    resumed = fr.PlaylistRNN(**params, threads=1).fit(
+        ROWS, resume=path, callbacks=[fr.Checkpoint(path, every=2), Cut(-1)]
+    )
+    same(whole, resumed)
+    with pytest.raises(fr.InputError, match="products is 'float32', but the run"):
+        fr.PlaylistRNN(**{**params, "products": "float32"}).fit(ROWS, resume=path)
 
 
 @pytest.mark.parametrize("unit", ["epochs", "seconds"])

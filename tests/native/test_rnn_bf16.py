@@ -15,8 +15,6 @@ SHORT, LONG = (1,) * 40, (9, 9, 7, 4, 4, 2, 1, 1)
 ROUNDED, ROUNDED_BEFORE_A_JUMP = 1e-2, 1e-1
 EXACT = 1e-4
 
-pytestmark = pytest.mark.skipif(not BF16_LEVELS, reason="no level with bfloat16 runs here")
-
 
 def norm(arrays):
     """The length of all arrays together."""

@@ -91,7 +91,7 @@ def test_columns_of_a_wider_matrix_are_looked_up_in_place():
 def test_rounded_rows_are_looked_up_as_the_matrix_that_they_stand_for(dim, threads):
     matrix = np.random.default_rng(1).standard_normal((2500, dim), dtype=np.float32)
     rows, expected = BFloat16Rows(matrix, threads=threads), bf16.rounded(matrix)
-    assert (rows.shape, len(rows), rows.nbytes % 64) == (matrix.shape, 2500, 0)
+    assert (rows.shape, len(rows), rows.nbytes % 32) == (matrix.shape, 2500, 0)
     np.testing.assert_array_equal(rows.to_float32(), expected)
     ids, offsets = np.array([7, 2499, 7, 0]), [0, 3, 3, 4]
     np.testing.assert_array_equal(gather(rows, ids, threads=threads), expected[ids])
@@ -114,6 +114,19 @@ def test_a_table_that_reads_rounded_rows_learns_in_float32(clip):
     np.testing.assert_array_equal(
         table.bag([3, 19], [0, 2]), bag(bf16.rounded(whole.matrix), [3, 19], [0, 2])
     )
+    assert (table.rows, whole.rows) == ("bfloat16", "float32")
+    with pytest.raises(ValueError, match="read-only"):
+        table.matrix[3] = 0.0
+    whole.matrix[3] = 0.0
+    assert not whole.gather([3]).any()
+
+
+def test_odd_numbers_come_through_rounded_rows():
+    matrix = np.float32([[np.nan, np.inf, -np.inf, -0.0, 3.4e38]])
+    expected = [np.nan, np.inf, -np.inf, -0.0, np.inf]
+    rows = BFloat16Rows(matrix)
+    np.testing.assert_array_equal(gather(rows, [0])[0], expected)
+    np.testing.assert_array_equal(bag(rows, [0], [0, 1])[0], expected)
 
 
 def test_clip_bounds_the_norm_of_the_summed_gradient():
@@ -151,6 +164,8 @@ def test_a_rate_of_the_step_takes_the_place_of_the_optimizers():
         (lambda: gather(BFloat16Rows(MATRIX), [20]), r"ids must be from 0 to 19"),
         (lambda: bag(BFloat16Rows(MATRIX), [1], [0, 2]), r"offsets must ascend from 0 to 1"),
         (lambda: BFloat16Rows(MATRIX.astype(float)), r"matrix must be a float32 array"),
+        (lambda: BFloat16Rows(BFloat16Rows(MATRIX)), r"got BFloat16Rows; its to_float32\(\)"),
+        (lambda: Lookup(BFloat16Rows(MATRIX), SGD(rate=1.0)), r"its to_float32\(\) makes one"),
         (lambda: gather(MATRIX.view(np.uint16), [1]), r"matrix must be a float32 array"),
         (lambda: Lookup(MATRIX, SGD(rate=1.0), rows="half"), r"rows must be one of 'float32'"),
         (lambda: Lookup(MATRIX, "adam"), r"optimizer must be an optimizer, got str"),
