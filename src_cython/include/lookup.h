@@ -114,17 +114,18 @@ typedef struct {
     int64_t out_stride;
 } LookupBags;
 
-/* Columns of a bag that are summed in registers, of all its rows, before the next ones are. */
-#define LOOKUP_COLUMNS (8 * SIMD_LANES)
+/* Columns of a bag that are summed in registers, of all its rows, before the next ones are, at most. */
+#define LOOKUP_VECTORS 8
+#define LOOKUP_COLUMNS (LOOKUP_VECTORS * SIMD_LANES)
 
-/* A part of a bag's sum, as wide as LOOKUP_COLUMNS or one vector. Rows ahead of the one in hand are
+/* A part of a bag's sum, of so many vectors. Rows ahead of the one in hand are
  * asked for: the same columns of this bag, then the first ones of what comes next, which is the bag
  * itself with its next columns or, at the last ones, the ids that follow. */
 SIMD_INLINE void lookup_bag_part(const LookupBags *job, int64_t first, int64_t last, int64_t ahead,
                                  int64_t end, int64_t c, const int vectors, int64_t next_c,
                                  int64_t next_first, float *to, const int is_bf16) {
     const int64_t bytes = lookup_number_bytes(is_bf16);
-    simd_float sum[8];
+    simd_float sum[LOOKUP_VECTORS];
     for (int j = 0; j < vectors; j++) sum[j] = simd_set1(0.0f);
     for (int64_t i = first; i < last; i++) {
         const char *row = lookup_at(&job->rows, job->ids[i], c, is_bf16);
@@ -156,16 +157,20 @@ SIMD_INLINE void lookup_bags_as(const LookupBags *job, int64_t start, int64_t st
         float *sum = job->out + b * job->out_stride;
         int64_t c = 0;
         while (c + SIMD_LANES <= width) {
-            const int is_wide = c + LOOKUP_COLUMNS <= width;
-            const int64_t after = c + (is_wide ? LOOKUP_COLUMNS : SIMD_LANES);
+            const int64_t left = (width - c) / SIMD_LANES;
+            const int64_t vectors = left < LOOKUP_VECTORS ? left : LOOKUP_VECTORS;
+            const int64_t after = c + vectors * SIMD_LANES;
             const int is_last = after + SIMD_LANES > width;
             const int64_t next_c = is_last ? 0 : after, next_first = is_last ? last : first;
-            if (is_wide)
-                lookup_bag_part(job, first, last, ahead, end, c, 8, next_c, next_first, sum,
-                                is_bf16);
-            else
-                lookup_bag_part(job, first, last, ahead, end, c, 1, next_c, next_first, sum,
-                                is_bf16);
+#define LOOKUP_PART(n)                                                                            \
+    case n:                                                                                       \
+        lookup_bag_part(job, first, last, ahead, end, c, n, next_c, next_first, sum, is_bf16);    \
+        break;
+            switch (vectors) {
+                LOOKUP_PART(1) LOOKUP_PART(2) LOOKUP_PART(3) LOOKUP_PART(4)
+                LOOKUP_PART(5) LOOKUP_PART(6) LOOKUP_PART(7) LOOKUP_PART(8)
+            }
+#undef LOOKUP_PART
             c = after;
         }
         for (; c < width; c++) {
