@@ -3,6 +3,7 @@
 import _thread
 import gc
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,7 +16,9 @@ def ctrl_c_after(seconds: float) -> Iterator[None]:
 
     Python swallows an interrupt that comes while a callback of a weak reference runs. The
     collector, which runs those of other tests' objects, is therefore off in the block, and the
-    interrupt is repeated, so that one that is lost does not turn seconds of work into hours.
+    interrupt is repeated, so that one that is lost does not turn seconds of work into hours. One
+    that comes between the opening of a file and its ``with`` leaves it to its last reference, of
+    which Python would warn.
     """
     left = threading.Event()
 
@@ -30,7 +33,9 @@ def ctrl_c_after(seconds: float) -> Iterator[None]:
     presser = threading.Thread(target=press, daemon=True)
     presser.start()
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
+            yield
     finally:
         left.set()
         gc.enable()
