@@ -94,7 +94,6 @@ def fit(model: Any, log: Interactions) -> tuple[Any, float]:
     if isinstance(model, Newest):
         return fit(model.model, newest(log, model.seconds, model.half_life))
     if isinstance(model, Begun):
-        model.model.memory(log)  # says what is wrong with the model before others are trained
         firsts = [None if first is None else first.fit(log) for first in model.firsts]
         model = model.model
         model.fit(log, item_vectors=firsts[0] if len(firsts) == 1 else firsts)

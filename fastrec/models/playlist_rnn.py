@@ -114,8 +114,8 @@ class PlaylistRNN(GeneratesPlaylists, RecurrentModel):
         What the matrix products of training multiply. With ``"bfloat16"`` every number that enters
         one is rounded to 8 binary digits; sums, weights and answers stay float32. It needs a
         processor with AVX-512 BF16 (and kernels of another compiler than Microsoft's), and only
-        pays where that adds such products faster than those of float32; Intel's Emerald Rapids
-        adds half as many.
+        pays where that adds such products faster than those of float32; on Intel's Emerald Rapids
+        training is slower with it.
     user_features : sequence of str
         Columns of ``log.users``.
     context : sequence of str
